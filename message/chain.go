@@ -1,0 +1,169 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// Link is a check in a Chain with what to do when it breaks.
+type Link struct {
+	Check   Check
+	OnError OnError
+}
+
+// Chain runs checks one after the other, in order, as one Check. It is the one
+// place where a check's failure meets its OnError policy and where panics end.
+type Chain struct{ links []Link }
+
+// NewChain returns the chain of these links, the first one first.
+func NewChain(links ...Link) *Chain { return &Chain{links: links} }
+
+// Name names the chain as a Check.
+func (c *Chain) Name() string { return "chain" }
+
+// Begin begins every check. The Inspector's errors are always a *Refusal or a
+// *Discard; after the first one it answers the same to everything.
+func (c *Chain) Begin(ctx context.Context, m *Message) (Inspector, error) {
+	r := &run{m: m}
+	for _, link := range c.links {
+		var inspector Inspector
+		err := guard(func() (err error) {
+			inspector, err = link.Check.Begin(ctx, m)
+			return err
+		})
+		if inspector != nil {
+			r.members = append(r.members, &member{Link: link, inspector: inspector})
+		}
+		if err != nil {
+			if inspector != nil {
+				r.members[len(r.members)-1].broken = true
+			}
+			if r.verdict = settle(m, link.Check.Name(), link.OnError, StageBegin, err); r.verdict != nil {
+				r.Close()
+				return nil, r.verdict
+			}
+		}
+	}
+	return r, nil
+}
+
+// run is one message's way through a Chain.
+type run struct {
+	m       *Message
+	members []*member
+	verdict error
+}
+
+type member struct {
+	Link
+	inspector Inspector
+	broken    bool // it failed and its policy lets the message go on without it
+}
+
+func (r *run) Header() error {
+	if r.m.Header.Overflow() {
+		r.verdict = settle(r.m, "header", Tempfail, StageHeader, errHeaderRefused)
+	}
+	return r.each(StageHeader, func(i Inspector) error { return i.Header() })
+}
+
+// errHeaderRefused answers a header that was not kept whole: it can be neither judged nor signed.
+var errHeaderRefused = &Refusal{Code: 552, Enhanced: "5.3.4", Text: "H23 the message header is too large"}
+
+func (r *run) Write(p []byte) (int, error) {
+	r.m.BodySize += int64(len(p))
+	if err := r.each(StageBody, func(i Inspector) error { _, err := i.Write(p); return err }); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (r *run) End() error {
+	return r.each(StageEnd, func(i Inspector) error { return i.End() })
+}
+
+// Close closes every inspector. What goes wrong there can't change the answer
+// any more, so it is put on record as a Failure and not returned.
+func (r *run) Close() error {
+	members := r.members
+	r.members = nil
+	for _, mb := range members {
+		if err := guard(mb.inspector.Close); err != nil {
+			r.m.Failures = append(r.m.Failures, Failure{Check: mb.Check.Name(), Stage: StageClose, Err: err, Policy: mb.OnError})
+		}
+	}
+	return nil
+}
+
+// each hands a step to every inspector that is still taking part, until one answers the message.
+func (r *run) each(stage Stage, step func(Inspector) error) error {
+	for _, mb := range r.members {
+		if r.verdict != nil {
+			break
+		}
+		if mb.broken {
+			continue
+		}
+		if err := guard(func() error { return step(mb.inspector) }); err != nil {
+			mb.broken = true
+			r.verdict = settle(r.m, mb.Check.Name(), mb.OnError, stage, err)
+		}
+	}
+	return r.verdict
+}
+
+// settle turns what a check returned into the answer to the message, or nil if
+// the message goes on without that check.
+func settle(m *Message, check string, policy OnError, stage Stage, err error) error {
+	var refusal *Refusal
+	var discard *Discard
+	switch {
+	case errors.As(err, &refusal):
+		if m.LocalBounce() && !refusal.Temporary() {
+			m.Hold(fmt.Sprintf("%s would refuse this bounce: %s", check, refusal.Text))
+			return nil
+		}
+		m.decide(check, stage)
+		return refusal
+	case errors.As(err, &discard):
+		m.decide(check, stage)
+		return discard
+	}
+	m.Failures = append(m.Failures, Failure{Check: check, Stage: stage, Err: err, Policy: policy})
+	switch policy {
+	case Accept:
+		return nil
+	case Hold:
+		m.Hold(check + " failed")
+		return nil
+	default:
+		m.decide(check, stage)
+		return unavailable(check)
+	}
+}
+
+// unavailable is the answer while one of our own parts is broken. It tells the
+// client nothing of the inside.
+func unavailable(check string) *Refusal {
+	return &Refusal{Code: 451, Enhanced: "4.3.0", Text: check + " is temporarily unavailable, please try again later"}
+}
+
+// PanicError is a panic of a check, as an error.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// guard calls f and turns a panic into an error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,2 @@
+// Package scanning has clamd judge every message while it streams by.
+package scanning
