@@ -64,9 +64,18 @@ type member struct {
 
 func (r *run) Header() error {
 	if r.m.Header.Overflow() {
-		r.verdict = settle(r.m, "header", Tempfail, StageHeader, errHeaderRefused)
+		if r.verdict = settle(r.m, "header", Tempfail, StageHeader, errHeaderRefused); r.verdict == nil {
+			r.leaveOut() // a held bounce: no check can say anything of a header that is not whole
+		}
 	}
 	return r.each(StageHeader, func(i Inspector) error { return i.Header() })
+}
+
+// leaveOut takes every inspector out of the rest of the message.
+func (r *run) leaveOut() {
+	for _, mb := range r.members {
+		mb.broken = true
+	}
 }
 
 // errHeaderRefused answers a header that was not kept whole: it can be neither judged nor signed.
