@@ -43,17 +43,11 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-func letter(subject, body string) []byte {
-	return []byte(strings.ReplaceAll("From: a@example.org\nTo: b@example.net\nSubject: "+subject+
-		"\nDate: Mon, 24 Nov 2025 10:00:00 +0000\nMessage-ID: <"+subject+"@example.org>\n\n"+body, "\n", "\r\n"))
-}
-
 // relays sends a letter by SMTP and expects every octet of its body at the sink.
 func relays(t *testing.T, addr string, sink *Sink, subject string) {
 	t.Helper()
 	ctx := testContext(t)
-	const body = ".leading dot\n..two\n\nlast line\n"
-	answer, err := Send(ctx, addr, "", Mail{From: "a@example.org", To: []string{"b@example.net"}, Data: letter(subject, body)})
+	answer, err := Send(ctx, addr, "", Mail{From: "a@example.org", To: []string{"b@example.net"}, Data: Letter(subject)})
 	if err != nil || !answer.Accepted() {
 		t.Fatalf("answer %s, error %v", answer, err)
 	}
@@ -61,7 +55,8 @@ func relays(t *testing.T, addr string, sink *Sink, subject string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []byte("\r\n\r\n" + strings.ReplaceAll(body, "\n", "\r\n")); !bytes.HasSuffix(d.Data, want) || d.From != "a@example.org" {
+	_, body, _ := bytes.Cut(Letter(subject), []byte("\r\n\r\n"))
+	if !bytes.HasSuffix(d.Data, append([]byte("\r\n\r\n"), body...)) || d.From != "a@example.org" {
 		t.Errorf("delivered from %s:\n%q", d.From, d.Data)
 	}
 }
@@ -81,7 +76,7 @@ func TestPostfixRelaysToTheSink(t *testing.T) {
 	relays(t, other.Addr(), sink, "beside")
 
 	ctx := testContext(t)
-	if err := postfix.Submit(ctx, letter("submitted", "text\n"), "-f", "a@example.org", "b@example.net"); err != nil {
+	if err := postfix.Submit(ctx, Letter("submitted"), "-f", "a@example.org", "b@example.net"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sink.Await(ctx, "Subject: submitted"); err != nil {
@@ -101,7 +96,7 @@ func TestPostfixBouncesWhatTheSinkRefuses(t *testing.T) {
 	start(t, postfix, err)
 
 	ctx := testContext(t)
-	answer, err := Send(ctx, postfix.Addr(), "", Mail{From: "a@example.org", To: []string{"nobody@example.net"}, Data: letter("bounced", "text\n")})
+	answer, err := Send(ctx, postfix.Addr(), "", Mail{From: "a@example.org", To: []string{"nobody@example.net"}, Data: Letter("bounced")})
 	if err != nil || !answer.Accepted() {
 		t.Fatalf("answer %s, error %v", answer, err)
 	}
@@ -121,11 +116,11 @@ func TestPostfixHoldsMailWhoseMilterIsAway(t *testing.T) {
 	start(t, postfix, err)
 
 	ctx := testContext(t)
-	answer, err := Send(ctx, postfix.Addr(), "", Mail{From: "a@example.org", To: []string{"b@example.net"}, Data: letter("x", "text\n")})
+	answer, err := Send(ctx, postfix.Addr(), "", Mail{From: "a@example.org", To: []string{"b@example.net"}, Data: Letter("x")})
 	if err != nil || answer.Code != 451 {
 		t.Fatalf("answer %s, error %v", answer, err)
 	}
-	if err := postfix.Submit(ctx, letter("local", "text\n"), "-f", "a@example.org", "b@example.net"); err != nil {
+	if err := postfix.Submit(ctx, Letter("local"), "-f", "a@example.org", "b@example.net"); err != nil {
 		t.Fatal(err)
 	}
 	queued, err := postfix.Queue(ctx)

@@ -112,13 +112,13 @@ func (p *Process) Kill() error {
 }
 
 // untilReady asks ready again and again until it returns nil, the program ends,
-// or patience does. That the port is taken is an answer too.
+// or patience does. A port that is taken, or a reload refused, will not change.
 func (p *Process) untilReady(ctx context.Context, ready func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
 		err := ready()
-		if err == nil || errors.Is(err, errPortTaken) {
+		if err == nil || errors.Is(err, errPortTaken) || errors.Is(err, ErrReload) {
 			return err
 		}
 		select {

@@ -1,0 +1,180 @@
+package integration
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The rooms, by import path. What lies in a folder below a room without being
+// named here is part of that room.
+const (
+	roomMessage  = "pratique/message"
+	roomMilter   = "pratique/milter"
+	roomAccess   = "pratique/access"
+	roomRates    = "pratique/rates"
+	roomLint     = "pratique/lint"
+	roomScanning = "pratique/scanning"
+	roomSigning  = "pratique/signing"
+	roomConfigs  = "pratique/configs"
+)
+
+// room is what a package may import beside the standard library, its tests included.
+type room struct {
+	rooms     []string // packages of this module
+	libraries []string // modules
+	forTests  []string // what only its tests may import in addition
+}
+
+// The libraries, each of which has its place.
+const (
+	goMilter   = "github.com/emersion/go-milter"
+	goMsgauth  = "github.com/emersion/go-msgauth"
+	goMessage  = "github.com/emersion/go-message"
+	goClamd    = "github.com/dutchcoders/go-clamd"
+	sqlite     = "modernc.org/sqlite"
+	purego     = "github.com/ebitengine/purego"
+	toml       = "github.com/pelletier/go-toml/v2"
+	testscript = "github.com/rogpeppe/go-internal"
+	miekgDNS   = "github.com/miekg/dns"
+	xSys       = "golang.org/x/sys"
+	xNet       = "golang.org/x/net"
+)
+
+// table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
+// decision that changes both.
+func table() map[string]room {
+	all := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomConfigs}
+	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest"}
+	return map[string]room{
+		roomMessage:  {},
+		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter, xSys}, forTests: []string{"pratique/milter/miltertest"}},
+		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{goMessage}},
+		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite, goMessage}},
+		roomLint:     {rooms: []string{roomMessage}, libraries: []string{goMessage, xNet, miekgDNS}},
+		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
+		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, goMessage, purego, miekgDNS}, forTests: []string{"pratique/signing/verifytest"}},
+		roomConfigs:  {rooms: all[:len(all)-1], libraries: []string{toml}},
+
+		"pratique/milter/miltertest":  {rooms: []string{roomMilter, roomMessage}, libraries: []string{goMilter}},
+		"pratique/scanning/clamdtest": {rooms: []string{roomScanning, roomMessage}},
+		"pratique/signing/verifytest": {rooms: []string{roomSigning, roomMessage}, libraries: []string{miekgDNS}},
+
+		"pratique/cmd/pratique":        {rooms: all, libraries: []string{goMsgauth, miekgDNS}, forTests: append([]string{testscript}, testHelpers...)},
+		"pratique/integration":         {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...), libraries: []string{miekgDNS}},
+		"pratique/integration/harness": {libraries: []string{xSys}},
+	}
+}
+
+func TestImports(t *testing.T) {
+	rooms := table()
+	seen := map[string]bool{}
+	walkSources(t, "..", func(file, importPath string, imports []string) {
+		name := roomOf(rooms, importPath)
+		if name == "" {
+			t.Errorf("%s: package %s has no row in the table", file, importPath)
+			return
+		}
+		seen[name] = true
+		r := rooms[name]
+		allowed := append(append([]string{name}, r.rooms...), r.libraries...)
+		if strings.HasSuffix(file, "_test.go") {
+			allowed = append(allowed, r.forTests...)
+		}
+		for _, imported := range imports {
+			if !allowedImport(allowed, imported) {
+				t.Errorf("%s: %s may not import %s", file, name, imported)
+			}
+		}
+	})
+	for name := range rooms {
+		if !seen[name] {
+			t.Errorf("%s stands in the table and does not exist", name)
+		}
+	}
+}
+
+// allowedImport tells packages of this module by their whole path and libraries by their module's.
+func allowedImport(allowed []string, imported string) bool {
+	if strings.HasPrefix(imported, "pratique/") {
+		return slices.Contains(allowed, imported)
+	}
+	root, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(root, ".") {
+		return imported != "C" // the standard library; no package needs a C compiler
+	}
+	return slices.ContainsFunc(allowed, func(module string) bool {
+		return imported == module || strings.HasPrefix(imported, module+"/")
+	})
+}
+
+// roomOf returns the longest name in the table that the package is, or lies below.
+func roomOf(rooms map[string]room, importPath string) string {
+	found := ""
+	for name := range rooms {
+		if (importPath == name || strings.HasPrefix(importPath, name+"/")) && len(name) > len(found) {
+			found = name
+		}
+	}
+	return found
+}
+
+// walkSources reads the imports of every Go file of the module, whatever its build tags.
+func walkSources(t *testing.T, root string, visit func(file, importPath string, imports []string)) {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			name := d.Name()
+			if path != root && (strings.HasPrefix(name, ".") || name == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, imported)
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		visit(path, "pratique/"+filepath.ToSlash(dir), imports)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The check itself must be able to fail.
+func TestImportsCatches(t *testing.T) {
+	rooms := table()
+	for _, c := range []struct{ from, imported string }{
+		{roomLint, roomScanning},
+		{roomMessage, goMessage + "/mail"},
+		{roomAccess, sqlite},
+		{roomSigning, roomConfigs},
+		{roomMilter, "pratique/milter/miltertest"},
+		{roomRates, "C"},
+	} {
+		r := rooms[roomOf(rooms, c.from)]
+		if allowedImport(append(append([]string{c.from}, r.rooms...), r.libraries...), c.imported) {
+			t.Errorf("%s may import %s", c.from, c.imported)
+		}
+	}
+}
