@@ -1,6 +1,12 @@
 package scanning
 
 import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"pratique/message"
@@ -9,7 +15,7 @@ import (
 // Options is the [scanning] table of the configuration.
 type Options struct {
 	Clamd    string          `toml:"clamd"`         // "unix:/path", "tcp:host:3310" or "": no scanning
-	Timeout  time.Duration   `toml:"timeout"`       // for one scan, retries included
+	Timeout  time.Duration   `toml:"timeout"`       // for one scan, waiting for a place and retries included
 	MaxScans int             `toml:"max_scans"`     // scans under way at once; at most clamd's MaxThreads
 	MaxSize  int64           `toml:"max_size,size"` // octets; what is larger meets Oversize
 	Oversize string          `toml:"oversize"`      // tempfail, reject or accept
@@ -17,10 +23,83 @@ type Options struct {
 	OnError  message.OnError `toml:"on_error"`      // clamd is away, slow or talks nonsense
 }
 
+// The words of Oversize and Infected.
+const (
+	tempfail = "tempfail"
+	reject   = "reject"
+	accept   = "accept"
+	hold     = "hold"
+	discard  = "discard"
+)
+
 // DefaultOptions has no clamd.
 func DefaultOptions() Options {
 	return Options{
 		Timeout: 60 * time.Second, MaxScans: 10, MaxSize: 25 << 20,
-		Oversize: "tempfail", Infected: "reject", OnError: message.Tempfail,
+		Oversize: tempfail, Infected: reject, OnError: message.Tempfail,
 	}
+}
+
+// Problems reports everything in o that can't be meant.
+func (o Options) Problems(report func(key, problem string)) {
+	if o.Clamd != "" {
+		if _, err := parseAddress(o.Clamd); err != nil {
+			report("clamd", err.Error())
+		}
+	}
+	if o.Timeout <= 0 {
+		report("timeout", fmt.Sprintf("%v leaves no time for a scan; the default is 60s", o.Timeout))
+	}
+	if o.MaxScans < 1 {
+		report("max_scans", fmt.Sprintf("%d scans at once would stop all mail; give clamd's MaxThreads or less, at least 1", o.MaxScans))
+	}
+	if o.MaxSize < 1 {
+		report("max_size", fmt.Sprintf("%d would make every message too large to scan; give clamd's StreamMaxLength or less, such as \"25MB\"", o.MaxSize))
+	}
+	switch o.Oversize {
+	case tempfail, reject, accept:
+	default:
+		report("oversize", fmt.Sprintf("%q is none of tempfail, reject, accept", o.Oversize))
+	}
+	switch o.Infected {
+	case reject, hold, discard:
+	default:
+		report("infected", fmt.Sprintf("%q is none of reject, hold, discard", o.Infected))
+	}
+}
+
+// address is where clamd listens, in the terms of package net.
+type address struct{ network, addr string }
+
+func (a address) String() string { return a.network + ":" + a.addr }
+
+func parseAddress(text string) (address, error) {
+	network, addr, _ := strings.Cut(text, ":")
+	switch network {
+	case "unix":
+		if !filepath.IsAbs(addr) {
+			return address{}, fmt.Errorf("%q has no absolute path after \"unix:\"; clamd's LocalSocket is wanted, such as \"unix:/run/clamav/clamd.ctl\"", text)
+		}
+	case "tcp":
+		if err := checkHostPort(addr); err != nil {
+			return address{}, fmt.Errorf("%q: %w; \"tcp:host:3310\" is wanted, an IPv6 address in brackets", text, err)
+		}
+	default:
+		return address{}, fmt.Errorf("%q begins with neither \"unix:\" nor \"tcp:\"; give \"unix:/run/clamav/clamd.ctl\" or \"tcp:host:3310\"", text)
+	}
+	return address{network, addr}, nil
+}
+
+func checkHostPort(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	switch {
+	case err != nil:
+		return errors.New("not host:port")
+	case host == "":
+		return errors.New("no host")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%q is not a port", port)
+	}
+	return nil
 }
