@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"pratique/integration/harness"
+)
+
+// showDelivered shows the good message as the sink received it, and has its signatures verified.
+func (d *demo) showDelivered(ctx context.Context) error {
+	d.title("What was delivered")
+	delivery, err := d.sink.Await(ctx, "Subject: "+goodSubject+"\r\n")
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, d.postfix.Log())
+	}
+	head, body, _ := bytes.Cut(delivery.Data, []byte("\r\n\r\n"))
+	d.line("envelope", "from <%s> to <%s>", delivery.From, strings.Join(delivery.Recipients, ">, <"))
+	d.line("header", "%s", head)
+	d.line("body", "%d octets\n ", len(body))
+
+	return d.verify(ctx, delivery.Data)
+}
+
+// showRates prints the counters and sees that the refused messages are not in them.
+func (d *demo) showRates(ctx context.Context) error {
+	d.title("What was counted")
+	cmd := exec.CommandContext(ctx, d.binary, "rates", "--config", d.pratique.Config())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pratique rates: %w\n%s", err, out)
+	}
+	d.line("", "%s", out)
+	for _, sender := range []string{"sender@example.org", "news@example.org"} {
+		if !bytes.Contains(out, []byte(sender)) {
+			return fmt.Errorf("pratique rates does not know %s", sender)
+		}
+	}
+	return nil
+}
+
+// verify has dkimpy verify the signatures, with the public keys that would be in the DNS.
+func (d *demo) verify(ctx context.Context, message []byte) error {
+	verdicts, err := harness.VerifyWithDkimpy(ctx, d.keys.Records, message)
+	if err != nil {
+		return err
+	}
+	passed := map[string]bool{}
+	for i, v := range verdicts {
+		d.line(label("dkimpy", i), "%s", v)
+		passed[v.Selector] = v.Pass
+	}
+	for _, selector := range []string{harness.RSASelector, harness.Ed25519Selector} {
+		if !passed[selector] {
+			return fmt.Errorf("dkimpy does not confirm a signature of selector %s", selector)
+		}
+	}
+	return nil
+}
