@@ -67,6 +67,9 @@ func (s *Scanner) Stats(ctx context.Context) (Stats, error) {
 		if err != nil {
 			return Stats{}, err
 		}
+		if st.State == "" { // go-clamd takes silence for an answer here
+			return Stats{}, errNoAnswer
+		}
 		return Stats{State: st.State, Threads: st.Threads, Queue: st.Queue, Memory: st.Memstats}, nil
 	})
 }

@@ -13,8 +13,9 @@
 // and a clamd that reloads its signatures can't be told from one that hangs.
 //
 // For reloading is not being down. By default clamd goes on scanning meanwhile;
-// with "ConcurrentDatabaseReload no" it falls silent in whatever it was doing;
-// while it restarts it refuses connections. So silence is waited out, and a
+// with "ConcurrentDatabaseReload no" it is silent until its threads have been
+// idle for its IdleTimeout (30 s) and the signatures are read; while it restarts
+// it refuses connections. So silence is waited out, and a
 // failed dial is tried again. A connection that breaks is tried again as long as
 // all that was sent on it is still at hand: for messages of up to 128 KiB.
 //

@@ -110,7 +110,7 @@ func TestNoVerdictIsNeverAnAcceptByDefault(t *testing.T) {
 				t.Run(name+"/"+size+"/"+policy.String(), func(t *testing.T) {
 					t.Parallel()
 					opts := options(clamd(t))
-					opts.Timeout = 300 * time.Millisecond // failing is all that is asked for
+					opts.Timeout = 100 * time.Millisecond // failing is all that is asked for
 					opts.OnError = policy
 					s := newScanner(t, opts)
 					m, err := play(t, s, raw)
