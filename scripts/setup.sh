@@ -75,9 +75,11 @@ install_packages() {
     echo "setup: installing" $missing
     refresh
     deny_services
+    log=$(mktemp)
     # shellcheck disable=SC2086 # the list is meant to be split
     DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
-        install -y --no-install-recommends $missing >/dev/null
+        install -y --no-install-recommends $missing >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    rm "$log"
     restore_policy
 }
 
