@@ -1,0 +1,93 @@
+package milter
+
+import (
+	"strings"
+
+	"github.com/emersion/go-milter"
+
+	"pratique/message"
+)
+
+// maxModification bounds the data of one modification: sendmail refuses to read more (MILTER_MAX_DATA_SIZE).
+const maxModification = 65535
+
+// Answers to a message that can't be given the form that it was to leave in.
+var (
+	errCantHold = &message.Refusal{Code: 451, Enhanced: "4.7.0", Text: "this message would be held, but the mail system does not offer that"}
+	errCantEdit = &message.Refusal{Code: 451, Enhanced: "4.3.0", Text: "this message can't be modified as it has to be"}
+)
+
+// plan says which modifications an accepted message needs, or why they can't
+// be made. It is asked before the first one is sent: a message that got half of
+// them must not leave.
+func (t terms) plan(m *message.Message) ([]message.Edit, *message.Refusal) {
+	if m.Held() != "" && t.actions&milter.OptQuarantine == 0 {
+		return nil, errCantHold
+	}
+	edits := m.Header.Edits()
+	for _, e := range edits {
+		if !t.can(e) {
+			return nil, errCantEdit
+		}
+	}
+	return edits, nil
+}
+
+func (t terms) can(e message.Edit) bool {
+	needed := milter.OptAddHeader
+	if e.Op == message.EditChange || e.Op == message.EditRemove {
+		needed = milter.OptChangeHeader
+	}
+	const overhead = len("\x00\x00\x00\x00") + len("\x00\x00") // index and the ends of name and value
+	return t.actions&needed != 0 && e.Name != "" && !strings.ContainsRune(e.Name, 0) && !strings.ContainsRune(e.Value, 0) &&
+		len(e.Name)+len(e.Value)+overhead <= maxModification
+}
+
+// apply sends the modifications of an accepted message. They only go to the
+// connection's buffer, which does not fail.
+func (t terms) apply(mod *milter.Modifier, m *message.Message, edits []message.Edit) error {
+	for _, e := range edits {
+		if err := t.edit(mod, e); err != nil {
+			return err
+		}
+	}
+	if reason := m.Held(); reason != "" {
+		return mod.Quarantine(strings.Map(printable, reason))
+	}
+	return nil
+}
+
+func (t terms) edit(mod *milter.Modifier, e message.Edit) error {
+	switch e.Op {
+	case message.EditChange:
+		return mod.ChangeHeader(e.Occurrence, e.Name, t.value(e.Value))
+	case message.EditRemove:
+		return mod.ChangeHeader(e.Occurrence, e.Name, "")
+	case message.EditPrepend:
+		// Index 0 is above the MTA's own Received field, in both MTAs.
+		return mod.InsertHeader(0, e.Name, t.value(e.Value))
+	default:
+		return mod.AddHeader(e.Name, t.value(e.Value))
+	}
+}
+
+// value is a value as the MTA takes it. Without HDR_LEADSPC it puts a space
+// between the colon and the value by itself. A value must not be empty, because
+// that is how a removal is written.
+func (t terms) value(v string) string {
+	if !t.agreed(milter.OptHeaderLeadingSpace) {
+		v = strings.TrimPrefix(v, " ")
+	}
+	if v == "" {
+		return " "
+	}
+	return v
+}
+
+// received is a value as it stood in the message.
+func (t terms) received(v string) string {
+	if t.agreed(milter.OptHeaderLeadingSpace) {
+		return v
+	}
+	return " " + v
+}

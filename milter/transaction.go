@@ -1,0 +1,254 @@
+package milter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/emersion/go-milter"
+
+	"pratique/message"
+)
+
+// stage is what the MTA has sent of a message.
+type stage uint8
+
+const (
+	stageEnvelope stage = iota // MAIL, and RCPT
+	stageHeader                // header fields
+	stageBody                  // the end of the header, and body chunks
+	stageEnd                   // the end of the message
+)
+
+// reached is the stage in the terms of an Outcome.
+func (s stage) reached() message.Stage {
+	return [...]message.Stage{message.StageMail, message.StageHeader, message.StageBody, message.StageEnd}[s]
+}
+
+// transaction is one message under way: built at MAIL, thrown away when its
+// outcome was told.
+type transaction struct {
+	pipeline  *message.Pipeline // of the time of MAIL, to the message's end
+	m         *message.Message
+	ctx       context.Context // ends with the message
+	cancel    context.CancelFunc
+	inspector message.Inspector // nil before the checks begin, and if they do not want the message
+	stage     stage
+	crowded   bool // more recipients than are allowed
+
+	verdict error            // the first answer of the gates or checks that is not nil
+	own     message.Stage    // where we refused it ourselves, 0 if we did not
+	outcome *message.Outcome // set once the MTA was, or is being, answered
+	replied reply
+}
+
+func newTransaction(s *session) *transaction {
+	sender, args := parsePath(s.data)
+	client := s.client
+	client.Login = s.coming.login
+	client.TLS = cmp.Or(s.coming.tls, s.macros.tls) // by our own list of macros, or by the MTA's
+	tx := &transaction{
+		pipeline: s.conn.server.pipeline(),
+		m: &message.Message{
+			Client: client, QueueID: s.coming.queueID, Sender: sender, SenderArgs: args, Began: s.conn.server.now(),
+		},
+	}
+	tx.ctx, tx.cancel = context.WithCancel(s.conn.ctx)
+	return tx
+}
+
+// define takes macros that come after MAIL.
+func (tx *transaction) define(pairs []byte) {
+	var m macros
+	m.read(pairs)
+	if m.queueID != "" {
+		tx.m.QueueID = m.queueID
+	}
+}
+
+// admit asks the gates. Their answer stands, unless it is to let a message pass
+// untouched that is to be held.
+func (tx *transaction) admit() (r reply, decided bool) {
+	tx.verdict = tx.pipeline.Admit(tx.ctx, tx.m)
+	if errors.Is(tx.verdict, message.ErrPass) && tx.m.Held() != "" {
+		tx.verdict = nil
+	}
+	return tx.answerIfDecided()
+}
+
+func (tx *transaction) recipient(r message.Recipient, most int) {
+	if len(tx.m.Recipients) >= most {
+		tx.crowded = true
+		return
+	}
+	tx.m.Recipients = append(tx.m.Recipients, r)
+}
+
+var tooManyRecipients = &message.Refusal{Code: 452, Enhanced: "4.5.3", Text: "too many recipients, please send to fewer at a time"}
+
+// begin begins the checks, at the first sign that no RCPT comes any more. DATA
+// is not such a sign: Postfix sends RCPT after it for recipients that it took
+// from the header.
+func (tx *transaction) begin() {
+	if tx.stage != stageEnvelope {
+		return
+	}
+	tx.stage = stageHeader
+	if tx.crowded {
+		tx.refuse(tooManyRecipients, message.StageBegin)
+		return
+	}
+	tx.inspector, tx.verdict = tx.pipeline.Begin(tx.ctx, tx.m)
+}
+
+// refuse is a verdict of our own.
+func (tx *transaction) refuse(r *message.Refusal, at message.Stage) { tx.verdict, tx.own = r, at }
+
+// field adds a header field. One that is too many is counted by the Header, which the Chain refuses.
+func (tx *transaction) field(name, value string) {
+	tx.begin()
+	_ = tx.m.Header.Receive(message.NewField(name, value))
+}
+
+// judgeHeader has the checks judge the header, once.
+func (tx *transaction) judgeHeader() {
+	tx.begin()
+	if tx.stage != stageHeader {
+		return
+	}
+	tx.stage = stageBody
+	if tx.wanted() {
+		tx.verdict = tx.inspector.Header()
+	}
+}
+
+// wanted reports whether anybody still looks at the message.
+func (tx *transaction) wanted() bool { return tx.verdict == nil && tx.inspector != nil }
+
+// endHeader is the end of the header. A refusal is given here, so that the MTA does not send the body.
+func (tx *transaction) endHeader() (r reply, decided bool) {
+	tx.judgeHeader()
+	return tx.answerIfDecided()
+}
+
+// chunk hands a body chunk to the checks. With body replies left out, a verdict waits for the end.
+func (tx *transaction) chunk(p []byte) {
+	tx.judgeHeader()
+	if tx.wanted() {
+		_, tx.verdict = tx.inspector.Write(p)
+	}
+}
+
+// watchAfter is how long the end of a message takes before it is worth finding
+// out whether the MTA still waits for it.
+const watchAfter = 250 * time.Millisecond
+
+// end has the checks finish, and keeps the MTA waiting meanwhile by signs of
+// life. They end before it returns: MTAs take none after a modification. The
+// error is that the MTA went away meanwhile.
+func (tx *transaction) end(c *conn) error {
+	tx.judgeHeader()
+	tx.stage = stageEnd
+	if !tx.wanted() {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- finish(tx.inspector) }()
+	timer := time.NewTimer(watchAfter)
+	defer timer.Stop()
+	select {
+	case tx.verdict = <-done:
+		return nil
+	case <-timer.C:
+	}
+	stop := c.watch(tx.cancel)
+	err := tx.waitUp(c, done)
+	if lost := stop(); lost != nil {
+		err = fmt.Errorf("the MTA went away before the end of the checks: %w", lost)
+	}
+	return err
+}
+
+// waitUp waits for a slow end of message. If the MTA goes away, the checks are
+// told by their context, and waited for all the same.
+func (tx *transaction) waitUp(c *conn, done <-chan error) (lost error) {
+	ticker := time.NewTicker(c.server.opts.ProgressInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case tx.verdict = <-done:
+			return lost
+		case <-ticker.C:
+			if lost != nil {
+				continue
+			}
+			c.send(progressReply)
+			if err := c.flush(); err != nil {
+				lost = fmt.Errorf("write progress: %w", err)
+				tx.cancel()
+			}
+		}
+	}
+}
+
+// finish ends an Inspector. It runs on a goroutine of its own, where a panic
+// that nobody recovers would end the daemon.
+func finish(i message.Inspector) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &message.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return i.End()
+}
+
+// leave answers the end of the message, with the modifications before the reply.
+func (tx *transaction) leave(mod *milter.Modifier, t *terms) milter.Response {
+	if tx.verdict == nil {
+		edits, refusal := t.plan(tx.m)
+		if refusal != nil {
+			tx.refuse(refusal, message.StageEnd)
+		} else if err := t.apply(mod, tx.m, edits); err != nil {
+			panic(fmt.Errorf("modify the message: %w", err)) // the buffer's Write does not fail
+		}
+	}
+	return tx.answer()
+}
+
+func (tx *transaction) answerIfDecided() (r reply, decided bool) {
+	if tx.verdict == nil {
+		return reply{}, false
+	}
+	return tx.answer(), true
+}
+
+// answer turns the verdict into the reply, and into the outcome that is told once the reply is out.
+func (tx *transaction) answer() reply {
+	o := message.OutcomeOf(tx.m, tx.verdict)
+	if tx.own != 0 {
+		o.Check, o.Stage = "milter", tx.own
+	}
+	tx.outcome = &o
+	switch o.Verdict {
+	case message.Refused, message.Tempfailed:
+		tx.replied = refusalReply(o.Refusal)
+	case message.Discarded:
+		tx.replied = discardReply
+	default:
+		tx.replied = acceptReply
+	}
+	return tx.replied
+}
+
+// close ends the checks of the message.
+func (tx *transaction) close() {
+	tx.cancel()
+	if tx.inspector != nil {
+		if err := tx.inspector.Close(); err != nil {
+			tx.m.Failures = append(tx.m.Failures, message.Failure{Check: "chain", Stage: message.StageClose, Err: err})
+		}
+	}
+}
