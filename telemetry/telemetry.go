@@ -1,0 +1,143 @@
+// Package telemetry tells machines how the daemon is: every metric stands in
+// one list here, for Prometheus to scrape, beside a health check. It judges and
+// alerts nothing.
+package telemetry
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"pratique/message"
+)
+
+// Metrics is the list of all metrics. As a message.Observer it counts messages by how they ended.
+type Metrics struct {
+	registry *prometheus.Registry
+	now      func() time.Time
+
+	messages   *prometheus.CounterVec
+	octets     prometheus.Counter
+	recipients prometheus.Counter
+	unsigned   prometheus.Counter
+	findings   *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	duration   prometheus.Histogram
+	reloads    *prometheus.CounterVec
+	reloaded   prometheus.Gauge
+}
+
+// New returns the metrics, all at zero. The clock measures how long messages take.
+func New(now func() time.Time) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), now: now}
+	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pratique_messages_total",
+		Help: "Messages by how they ended, and the check that decided (none: no check did).",
+	}, []string{"verdict", "check"})
+	m.octets = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pratique_sent_bytes_total",
+		Help: "Octets of the messages that left, as they came.",
+	})
+	m.recipients = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pratique_sent_recipients_total",
+		Help: "Recipients of the messages that left.",
+	})
+	m.unsigned = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pratique_sent_unsigned_total",
+		Help: "Messages that left without a signature of ours, whatever the reason.",
+	})
+	m.findings = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pratique_findings_total",
+		Help: "Findings by rule and by what was done about them.",
+	}, []string{"rule", "action"})
+	m.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pratique_check_failures_total",
+		Help: "Checks that broke, by what on_error made of the message. The policy accept let it go unchecked.",
+	}, []string{"check", "stage", "policy"})
+	m.duration = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "pratique_message_duration_seconds",
+		Help:    "Time from MAIL to the outcome of a message.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+	})
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pratique_config_reloads_total",
+		Help: "Reloads of the configuration by result: ok, or failed (the old one stayed in force).",
+	}, []string{"result"})
+	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "pratique_config_last_reload_successful",
+		Help: "1 if the configuration in force is the one on disk as of the last reload.",
+	})
+	m.reloaded.Set(1)
+	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
+		m.duration, m.reloads, m.reloaded, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Observe counts a message that has ended.
+func (m *Metrics) Observe(msg *message.Message, o message.Outcome) {
+	check := o.Check
+	if check == "" {
+		check = "none"
+	}
+	m.messages.WithLabelValues(o.Verdict.String(), check).Inc()
+	m.duration.Observe(m.now().Sub(msg.Began).Seconds())
+	for _, f := range msg.Findings {
+		m.findings.WithLabelValues(f.Rule, f.Action).Inc()
+	}
+	for _, f := range msg.Failures {
+		m.failures.WithLabelValues(f.Check, f.Stage.String(), f.Policy.String()).Inc()
+	}
+	if !o.Verdict.Leaves() {
+		return
+	}
+	m.octets.Add(float64(msg.Size()))
+	m.recipients.Add(float64(len(msg.Recipients)))
+	if !signed(msg) {
+		m.unsigned.Inc()
+	}
+}
+
+func signed(msg *message.Message) bool {
+	for _, n := range msg.Notes {
+		if n.Check == "signing" && n.Key == "signed" {
+			return true
+		}
+	}
+	return false
+}
+
+// Reloaded counts a reload of the configuration.
+func (m *Metrics) Reloaded(ok bool) {
+	result, gauge := "failed", 0.0
+	if ok {
+		result, gauge = "ok", 1
+	}
+	m.reloads.WithLabelValues(result).Inc()
+	m.reloaded.Set(gauge)
+}
+
+// Gauge adds a metric whose value is asked for at each scrape.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// Handler serves /metrics and /healthz. Healthy is asked for each check; its
+// error, which a load balancer's log may show, makes it a 503.
+func (m *Metrics) Handler(healthy func() error) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		text := "ok\n"
+		if err := healthy(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			text = err.Error() + "\n"
+		}
+		_, _ = w.Write([]byte(text)) // the client went away: nothing to do about it
+	})
+	return mux
+}

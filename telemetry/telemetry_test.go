@@ -1,0 +1,117 @@
+package telemetry
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"pratique/message"
+)
+
+func newMetrics() *Metrics {
+	return New(func() time.Time { return time.Unix(1000, 0) })
+}
+
+func TestObserveCountsByOutcome(t *testing.T) {
+	m := newMetrics()
+	sent := &message.Message{
+		Began: time.Unix(990, 0), BodySize: 98,
+		Recipients: []message.Recipient{{Addr: "a@example.org"}, {Addr: "b@example.org"}},
+		Findings:   []message.Finding{{Rule: "M13", Action: "warn"}},
+		Failures:   []message.Failure{{Check: "scanning", Stage: message.StageEnd, Err: io.EOF, Policy: message.Accept}},
+	}
+	m.Observe(sent, message.Outcome{Verdict: message.Accepted})
+	sent.Note("signing", "signed", "d=example.org")
+	m.Observe(sent, message.Outcome{Verdict: message.Held, Check: "rates"})
+	m.Observe(&message.Message{BodySize: 1 << 20}, message.Outcome{Verdict: message.Refused, Check: "lint"})
+	m.Reloaded(false)
+
+	want := `
+# HELP pratique_check_failures_total Checks that broke, by what on_error made of the message. The policy accept let it go unchecked.
+# TYPE pratique_check_failures_total counter
+pratique_check_failures_total{check="scanning",policy="accept",stage="end"} 2
+# HELP pratique_config_last_reload_successful 1 if the configuration in force is the one on disk as of the last reload.
+# TYPE pratique_config_last_reload_successful gauge
+pratique_config_last_reload_successful 0
+# HELP pratique_findings_total Findings by rule and by what was done about them.
+# TYPE pratique_findings_total counter
+pratique_findings_total{action="warn",rule="M13"} 2
+# HELP pratique_messages_total Messages by how they ended, and the check that decided (none: no check did).
+# TYPE pratique_messages_total counter
+pratique_messages_total{check="lint",verdict="refused"} 1
+pratique_messages_total{check="none",verdict="accepted"} 1
+pratique_messages_total{check="rates",verdict="held"} 1
+# HELP pratique_sent_bytes_total Octets of the messages that left, as they came.
+# TYPE pratique_sent_bytes_total counter
+pratique_sent_bytes_total 200
+# HELP pratique_sent_recipients_total Recipients of the messages that left.
+# TYPE pratique_sent_recipients_total counter
+pratique_sent_recipients_total 4
+# HELP pratique_sent_unsigned_total Messages that left without a signature of ours, whatever the reason.
+# TYPE pratique_sent_unsigned_total counter
+pratique_sent_unsigned_total 1
+`
+	err := testutil.GatherAndCompare(m.registry, strings.NewReader(want),
+		"pratique_check_failures_total", "pratique_config_last_reload_successful", "pratique_findings_total",
+		"pratique_messages_total", "pratique_sent_bytes_total", "pratique_sent_recipients_total", "pratique_sent_unsigned_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricNamesAreWellFormed(t *testing.T) {
+	m := newMetrics()
+	m.Observe(&message.Message{}, message.Outcome{})
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "pratique_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+func TestHandler(t *testing.T) {
+	m := newMetrics()
+	m.Gauge("pratique_rate_keys", "Keys.", func() float64 { return 7 })
+	var health error
+	server := httptest.NewServer(m.Handler(func() error { return health }))
+	defer server.Close()
+
+	status, text := get(t, server.URL+"/metrics")
+	if status != http.StatusOK || !strings.Contains(text, "pratique_rate_keys 7") || !strings.Contains(text, "go_goroutines") {
+		t.Errorf("/metrics: %d %.300s", status, text)
+	}
+	if status, text := get(t, server.URL+"/healthz"); status != http.StatusOK || text != "ok\n" {
+		t.Errorf("/healthz: %d %q", status, text)
+	}
+	health = errors.New("counters are not saved")
+	if status, text := get(t, server.URL+"/healthz"); status != http.StatusServiceUnavailable || text != "counters are not saved\n" {
+		t.Errorf("/healthz of a sick daemon: %d %q", status, text)
+	}
+	if status, _ := get(t, server.URL+"/"); status != http.StatusNotFound {
+		t.Errorf("/: %d", status)
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
