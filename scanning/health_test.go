@@ -83,7 +83,14 @@ func TestUnansweredCommand(t *testing.T) {
 }
 
 func TestWatchLogsChanges(t *testing.T) {
-	clamd := clamdtest.Start(t, clamdtest.Clean)
+	asked := make(chan struct{})
+	there := func(c *clamdtest.Conn) {
+		c.ReadStream()
+		asked <- struct{}{}
+	}
+	away := func(*clamdtest.Conn) { asked <- struct{}{} }
+	behaviours := []clamdtest.Behaviour{there, there, away, away, there, there}
+	clamd := clamdtest.Start(t, append(behaviours, clamdtest.Clean)...)
 	var log bytes.Buffer
 	s, err := New(options(clamd.Address()), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
@@ -95,13 +102,12 @@ func TestWatchLogsChanges(t *testing.T) {
 		defer close(done)
 		s.Watch(ctx, time.Millisecond)
 	}()
-	asked := func() int { return len(clamd.Scans()) }
-	for asked() < 3 {
-		time.Sleep(time.Millisecond)
+	for range behaviours {
+		<-asked
 	}
 	cancel()
 	<-done
-	if got := log.String(); strings.Count(got, "clamd is there") != 1 {
+	if got := log.String(); strings.Count(got, "clamd is there") != 2 || strings.Count(got, "clamd does not answer") != 1 {
 		t.Errorf("log:\n%s", got)
 	}
 }

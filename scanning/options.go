@@ -14,13 +14,23 @@ import (
 
 // Options is the [scanning] table of the configuration.
 type Options struct {
-	Clamd    string          `toml:"clamd"`         // "unix:/path", "tcp:host:3310" or "": no scanning
-	Timeout  time.Duration   `toml:"timeout"`       // for one scan, waiting for a place and retries included
-	MaxScans int             `toml:"max_scans"`     // scans under way at once; at most clamd's MaxThreads
-	MaxSize  int64           `toml:"max_size,size"` // octets; what is larger meets Oversize
-	Oversize string          `toml:"oversize"`      // tempfail, reject or accept
-	Infected string          `toml:"infected"`      // reject, hold or discard
-	OnError  message.OnError `toml:"on_error"`      // clamd is away, slow or talks nonsense
+	// Clamd is "unix:/path", "tcp:host:3310", or "" for no scanning. A host that
+	// is given by its name is looked up for each message.
+	Clamd string `toml:"clamd"`
+	// Timeout is for one scan, waiting for a place and retries included. Keep it
+	// below clamd's MaxScanTime, 120 s, after which clamd stops looking.
+	Timeout time.Duration `toml:"timeout"`
+	// MaxScans is how many scans may be under way at once: at most clamd's MaxThreads.
+	MaxScans int `toml:"max_scans"`
+	// MaxSize is in octets: at most clamd's StreamMaxLength and MaxFileSize.
+	MaxSize int64 `toml:"max_size,size"`
+	// Oversize is what a message gets that is larger than MaxSize or than clamd
+	// would look at: tempfail, reject or accept.
+	Oversize string `toml:"oversize"`
+	// Infected is what a message with malware gets: reject, hold or discard.
+	Infected string `toml:"infected"`
+	// OnError is for a clamd that is away, too slow, or talks nonsense.
+	OnError message.OnError `toml:"on_error"`
 }
 
 // The words of Oversize and Infected.

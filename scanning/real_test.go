@@ -59,16 +59,19 @@ func TestRealClamdFindsEICAR(t *testing.T) {
 }
 
 func TestRealClamdLimits(t *testing.T) {
-	const limit = 1 << 20
-	clamd := clamdtest.StartReal(t, map[string]string{
-		"StreamMaxLength": "1M", "MaxFileSize": "512K", "AlertExceedsMax": "yes",
-	})
-	s := newScanner(t, options(clamd.Address()))
-	for name, size := range map[string]int{
-		"over MaxFileSize": 600 << 10, "just over StreamMaxLength": limit + 100, "far over StreamMaxLength": 8 * limit,
+	for _, tt := range []struct {
+		name          string
+		option, value string
+		size          int
+	}{
+		{"just over", "StreamMaxLength", "1M", 1<<20 + 100},
+		{"far over", "StreamMaxLength", "1M", 8 << 20},
+		{"over", "MaxFileSize", "512K", 600 << 10},
+		{"over", "MaxScanTime", "1", 8 << 20}, // milliseconds
 	} {
-		t.Run(name, func(t *testing.T) {
-			m, err := play(t, s, mail(size))
+		t.Run(tt.name+" "+tt.option, func(t *testing.T) {
+			clamd := clamdtest.StartReal(t, map[string]string{tt.option: tt.value, "AlertExceedsMax": "yes"})
+			m, err := play(t, newScanner(t, options(clamd.Address())), mail(tt.size))
 			if got, want := describe(err), "452 4.3.4 message is too large to be scanned"; got != want {
 				t.Errorf("answer = %s, want %s; failures %v", got, want, m.Failures)
 			}

@@ -191,9 +191,7 @@ func (c *scan) attempt() (answer, error) {
 }
 
 func (c *scan) connect() (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.opts.Timeout/4)
-	defer cancel()
-	conn, err := c.dial(ctx, c.clamd.network, c.clamd.addr)
+	conn, err := c.dial(c.ctx, c.clamd.network, c.clamd.addr)
 	if err != nil {
 		return nil, awayError{err}
 	}

@@ -19,6 +19,10 @@
 // failed dial is tried again. A connection that breaks is tried again as long as
 // all that was sent on it is still at hand: for messages of up to 128 KiB.
 //
+// One gap can't be closed from here: what is beyond a limit of clamd's own, such
+// as MaxFileSize or MaxScanTime, it calls clean unless AlertExceedsMax is set.
+// Probe finds out.
+//
 // What does not live here: reading the verdict of anything but clamd, and the
 // policy for our own failures (message.Chain).
 package scanning
@@ -74,7 +78,7 @@ func New(opts Options, log *slog.Logger) (*Scanner, error) {
 	}
 	return &Scanner{
 		opts: opts, clamd: clamd, log: log.With("check", checkName),
-		dial:    new(net.Dialer).DialContext,
+		dial:    (&net.Dialer{Timeout: opts.Timeout / 4}).DialContext,
 		places:  make(chan struct{}, opts.MaxScans),
 		chunks:  sync.Pool{New: func() any { return new(chunk) }},
 		control: make(chan struct{}, 1),

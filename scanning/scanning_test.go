@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,7 +210,10 @@ func TestVerdictsMeetTheirPolicies(t *testing.T) {
 		finding string
 		verdict string
 	}{
-		{name: "clean", clamds: []clamdtest.Behaviour{clamdtest.Clean, clamdtest.AnswerInBytes("stream: OK")}, verdict: "clean"},
+		{
+			name: "clean", verdict: "clean",
+			clamds: []clamdtest.Behaviour{clamdtest.Clean, clamdtest.AnswerInBytes("stream: OK"), clamdtest.Slow(100)},
+		},
 		{
 			name: "infected, by default", clamds: infected, finding: "reject", verdict: "infected with " + name,
 			answer: &message.Refusal{Code: 554, Enhanced: "5.7.1", Text: "message refused: infected with " + name},
@@ -336,6 +341,43 @@ func playSplit(s *Scanner, raw []byte, split int) error {
 		body = body[n:]
 	}
 	return i.End()
+}
+
+// A clamd that falls behind makes the message wait; the message does not pile up here.
+func TestBackPressure(t *testing.T) {
+	release := make(chan struct{})
+	s := newScanner(t, options(clamdtest.Start(t, func(c *clamdtest.Conn) {
+		c.ReadUntil(10)
+		<-release
+		clamdtest.Clean(c)
+	}).Address()))
+	i := begin(t, s)
+	defer i.Close()
+	var written atomic.Int64
+	done := make(chan error)
+	go func() {
+		piece := mail(chunkSize)
+		for range 256 {
+			if _, err := i.Write(piece); err != nil {
+				done <- err
+				return
+			}
+			written.Add(int64(len(piece)))
+		}
+		done <- i.End()
+	}()
+	const most = 2 << 20 // five chunks and what the kernel keeps in a socket
+	for range 2000 {
+		if n := written.Load(); n > most {
+			t.Errorf("took %d octets while clamd read nothing", n)
+			break
+		}
+		runtime.Gosched()
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestClamdSeesWhatOtherChecksChanged(t *testing.T) {

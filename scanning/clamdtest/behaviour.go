@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -21,7 +22,6 @@ type Conn struct {
 	scan    *Scan
 	in      *bufio.Reader
 	left    int64 // octets of the current chunk that have not been read
-	discard bool
 	problem error
 }
 
@@ -88,9 +88,6 @@ func (c *Conn) nextChunk() bool {
 }
 
 func (c *Conn) keep(p []byte) {
-	if c.discard {
-		return
-	}
 	c.fake.mu.Lock()
 	defer c.fake.mu.Unlock()
 	c.scan.Stream = append(c.scan.Stream, p...)
@@ -168,12 +165,6 @@ func (c *Conn) Stall() {
 // Clean calls every message clean.
 func Clean(c *Conn) { Answer("stream: OK")(c) }
 
-// Discard calls every message clean and keeps nothing of it.
-func Discard(c *Conn) {
-	c.discard = true
-	Clean(c)
-}
-
 // Answer reads a message and answers this.
 func Answer(text string) Behaviour {
 	return func(c *Conn) {
@@ -229,6 +220,19 @@ func EarlyAndHangUp(n int64, text string) Behaviour {
 // SizeLimit is a clamd whose StreamMaxLength is n.
 func SizeLimit(n int64) Behaviour {
 	return EarlyAndHangUp(n, "INSTREAM size limit exceeded. ERROR")
+}
+
+// Slow reads this many octets of the message at a time, and calls it clean.
+func Slow(step int64) Behaviour {
+	return func(c *Conn) {
+		for c.ReadUntil(step) {
+			runtime.Gosched()
+		}
+		if c.scan.Ended {
+			c.Answer("stream: OK")
+			c.Finish()
+		}
+	}
 }
 
 // StallAtOnce accepts and then does nothing.

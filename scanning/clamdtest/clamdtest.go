@@ -32,7 +32,7 @@ type Fake struct {
 
 // Scan is one stream as it arrived.
 type Scan struct {
-	Stream []byte // the message; empty with Discard
+	Stream []byte // the message
 	Chunks int
 	Ended  bool // the end of the stream was sent
 }
