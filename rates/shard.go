@@ -1,0 +1,296 @@
+package rates
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"unsafe"
+)
+
+// errFull is met when a key can't be counted without forgetting another one that is near its limit.
+var errFull = errors.New("the memory for counts is full of keys that are near their limits")
+
+// A shard is a part of the keys of one kind, under one lock and within its
+// share of memory.
+//
+// What happens when the share is used up: the key that was used least recently
+// is forgotten, but never one with mail under way, and never one that has used
+// half of a limit that refuses or holds, as long as that counts. So a flood of
+// made-up keys only pushes out keys that are far from their limits. When
+// nothing else is left, a new key is not admitted: errFull.
+type shard struct {
+	mu       sync.Mutex
+	entries  map[string]*entry
+	recent   list              // may be forgotten, the least recently used one first
+	guarded  list              // may not, until their guard is over
+	unsaved  map[*entry]bucket // what happened since it was last collected for the store
+	used     int               // octets, as reckoned by entry.cost
+	capacity int
+}
+
+// An entry is what is known of one key. While mail of it is under way it is in neither list.
+type entry struct {
+	key      string
+	series   series
+	underway amounts
+	guard    uint32 // Unix second until which it must not be forgotten
+
+	in         *list
+	prev, next *entry
+}
+
+// The memory of an entry beside its key and buckets: itself, its place in the
+// map, and what the allocator rounds up.
+const (
+	entryCost  = int(unsafe.Sizeof(entry{})) + 56
+	bucketCost = int(unsafe.Sizeof(bucket{}))
+)
+
+func (e *entry) cost() int { return entryCost + len(e.key) + cap(e.series)*bucketCost }
+
+// expired reports an entry of which nothing counts any more.
+func (e *entry) expired(now, longest int64) bool {
+	n := len(e.series)
+	return n == 0 || int64(e.series[n-1].last) < now-longest
+}
+
+// A place is what a message under way has reserved for one key.
+type place struct {
+	shard  *shard
+	entry  *entry // nil: nothing is reserved
+	amount amounts
+}
+
+// reserve takes a place for a message if no limit that refuses stands against
+// it. It returns every limit that has no room, in their order.
+func (s *shard) reserve(key string, now int64, limits []limit, want amounts) (place, []excess, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.open(key, true)
+	if err != nil {
+		return place{}, nil, err
+	}
+	over := e.exceeds(now, limits, want)
+	if refusing(over) {
+		s.shelve(e)
+		return place{}, over, nil
+	}
+	e.underway.add(want)
+	return place{shard: s, entry: e, amount: want}, over, nil
+}
+
+// resize changes the octets of a place to what the message truly has. Limits on
+// bytes are asked again if that is more.
+func (s *shard) resize(p *place, now int64, limits []limit, bytes uint64) []excess {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := p.entry
+	e.underway.subtract(amounts{bytes: p.amount.bytes})
+	var over []excess
+	if bytes > p.amount.bytes {
+		over = e.exceeds(now, limits, amounts{bytes: bytes})
+	}
+	if !refusing(over) {
+		p.amount.bytes = bytes
+	}
+	e.underway.add(amounts{bytes: p.amount.bytes})
+	return over
+}
+
+// exceeds returns the limits that have no room for what a message wants.
+func (e *entry) exceeds(now int64, limits []limit, want amounts) []excess {
+	var over []excess
+	for i := range limits {
+		l := &limits[i]
+		n := want.of(l.count)
+		if n == 0 {
+			continue
+		}
+		used := saturate(e.series.sum(l.count, now, l.every), e.underway.of(l.count))
+		if total := saturate(used, n); total > l.max {
+			frees := e.series.frees(l.count, now, l.every, total-l.max)
+			over = append(over, excess{limit: l, used: used, want: n, frees: frees})
+		}
+	}
+	return over
+}
+
+func refusing(over []excess) bool {
+	for _, x := range over {
+		if x.limit.then.refuses() {
+			return true
+		}
+	}
+	return false
+}
+
+// rule is what a shard has to know of a kind to count for it.
+type rule struct {
+	windows windows
+	limits  []limit
+}
+
+// settle ends a place, if there is one, and counts what became of the message.
+// An empty bucket counts nothing.
+func (s *shard) settle(key string, p place, now int64, r rule, b bucket) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := p.entry
+	if e != nil {
+		e.underway.subtract(p.amount)
+	} else {
+		if b.empty() {
+			return nil
+		}
+		var err error
+		// Mail that was refused takes free memory only: those who may not send
+		// must not push out those who do.
+		if e, err = s.open(key, b.messages > 0); err != nil {
+			return err
+		}
+	}
+	if !b.empty() {
+		b.last = second(now)
+		s.record(e, now, r.windows, b)
+		e.watch(now, r.limits)
+	}
+	s.shelve(e)
+	return nil
+}
+
+// record adds to the counts of an entry that is in no list.
+func (s *shard) record(e *entry, now int64, ws windows, b bucket) {
+	s.append(e, now, ws, b)
+	unsaved := s.unsaved[e]
+	unsaved.absorb(b)
+	s.unsaved[e] = unsaved
+}
+
+// append puts a bucket at the end of an entry's series, within the memory that there is.
+func (s *shard) append(e *entry, now int64, ws windows, b bucket) {
+	n := len(e.series)
+	if n > 0 {
+		newest := &e.series[n-1]
+		// The clock is read outside the lock: a bucket may come a moment late.
+		b.last = max(b.last, newest.last)
+		if sameCell(newest.last, b.last, ws[0].width) {
+			newest.absorb(b)
+			return
+		}
+	}
+	if n == cap(e.series) {
+		s.extend(e, now, ws)
+	}
+	if n = len(e.series); n > 0 && n == cap(e.series) {
+		e.series[n-1].absorb(b)
+		return
+	}
+	e.series = append(e.series, b)
+}
+
+// extend makes room in an entry's series: by what time allows, else by more
+// memory, else at the price of exactness.
+func (s *shard) extend(e *entry, now int64, ws windows) {
+	e.series = e.series.thin(now, ws)
+	room := cap(e.series)
+	if len(e.series) <= room/2 && room > 0 {
+		return
+	}
+	more := max(room, 1)
+	if !s.makeRoom(more * bucketCost) {
+		if len(e.series) == room {
+			e.series = e.series.halve()
+		}
+		return
+	}
+	s.used += more * bucketCost
+	e.series = append(make(series, 0, room+more), e.series...)
+}
+
+// watch guards an entry that has used half of a limit, until that has left the window.
+func (e *entry) watch(now int64, limits []limit) {
+	for i := range limits {
+		l := &limits[i]
+		if l.then == actObserve {
+			continue
+		}
+		if sum := e.series.sum(l.count, now, l.every); sum >= l.max-l.max/2 {
+			e.guard = max(e.guard, second(now+l.every+1))
+		}
+	}
+}
+
+// open returns the entry of a key, taken out of its list, and makes one if there
+// is none. To have the memory for it, it may forget others if forget is set.
+func (s *shard) open(key string, forget bool) (*entry, error) {
+	if e := s.entries[key]; e != nil {
+		if e.in != nil {
+			e.in.remove(e)
+		}
+		return e, nil
+	}
+	e := &entry{key: key, series: make(series, 0, 1)}
+	cost := e.cost()
+	if s.used+cost > s.capacity && (!forget || !s.makeRoom(cost)) {
+		return nil, errFull
+	}
+	s.used += cost
+	s.entries[key] = e
+	return e, nil
+}
+
+// shelve puts an entry back into the list where it belongs, as the most
+// recently used one; one that holds nothing goes.
+func (s *shard) shelve(e *entry) {
+	switch {
+	case e.underway.messages > 0:
+	case len(e.series) == 0:
+		s.forget(e)
+	case e.guard > 0:
+		s.guarded.push(e)
+	default:
+		s.recent.push(e)
+	}
+}
+
+// makeRoom forgets entries until so many octets more fit, or reports that it can't.
+func (s *shard) makeRoom(octets int) bool {
+	for s.used+octets > s.capacity {
+		e := s.recent.last
+		if e == nil {
+			return false
+		}
+		s.recent.remove(e)
+		s.forget(e)
+	}
+	return true
+}
+
+// forget drops an entry that is in no list.
+func (s *shard) forget(e *entry) {
+	s.used -= e.cost()
+	delete(s.entries, e.key)
+	delete(s.unsaved, e)
+}
+
+// sweep forgets what is of no use any more and ends the guards that are over.
+func (s *shard) sweep(now, longest int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.guarded.last; e != nil; {
+		next := e.prev
+		if int64(e.guard) < now {
+			e.guard = 0
+			s.guarded.remove(e)
+			s.recent.push(e)
+		}
+		e = next
+	}
+	for e := s.recent.last; e != nil && e.expired(now, longest); e = s.recent.last {
+		s.recent.remove(e)
+		s.forget(e)
+	}
+}
+
+// second is a point of time as it is kept: Unix seconds, good until 2106.
+func second(now int64) uint32 { return uint32(min(max(now, 0), math.MaxUint32)) }

@@ -1,0 +1,202 @@
+package rates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// How the counts are saved.
+const (
+	saveEvery  = time.Second    // a crash loses at most what happened since
+	sweepEvery = 60 * saveEvery // idle keys are forgotten
+	logSlack   = 10_000         // rows that the log may always have before it is rewritten
+	dirMode    = os.FileMode(0o750)
+)
+
+// Store owns the counters and their file. It lives as long as the daemon; every
+// configuration has its own Rates over it.
+//
+// Memory is the truth: nothing on the way of a message waits for the file, and
+// mail goes on being counted and limited while the file can't be written.
+type Store struct {
+	tables [kinds]table
+	time   *timeline
+	log    *slog.Logger
+
+	path string // "": kept in memory alone
+
+	saving  sync.Mutex // held while the file is used
+	file    *file
+	written int  // rows of the log when it was last rewritten
+	rewrite bool // the log is to be written anew from memory
+
+	health   sync.Mutex
+	problem  error
+	saveSaid throttle
+	fullSaid throttle
+
+	stop    chan struct{}
+	running sync.WaitGroup
+	closing sync.Once
+	closed  error
+}
+
+// Open reads the counts kept in the state folder and begins to keep them there;
+// the folder is made if it is missing. A folder or file that can't be written is
+// an error. A damaged file is set aside, which is logged. With stateDir "" the
+// counts are in memory alone, and end with the process.
+//
+// The clock should be time.Now, or carry a monotonic reading as it does. The
+// context is for opening only; Close ends what Open began.
+func Open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger) (*Store, error) {
+	s, err := open(ctx, stateDir, clock, log, kindMemory)
+	if err != nil {
+		return nil, err
+	}
+	s.running.Go(s.run)
+	return s, nil
+}
+
+// open is Open without the goroutine that saves, and with so much memory for each kind.
+func open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger, memory int) (*Store, error) {
+	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{})}
+	for k := range s.tables {
+		s.tables[k].init(memory)
+	}
+	if stateDir == "" {
+		log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")
+		return s, nil
+	}
+	if err := os.MkdirAll(stateDir, dirMode); err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	path, err := filepath.Abs(filepath.Join(stateDir, fileName))
+	if err != nil {
+		return nil, fmt.Errorf("find the state folder: %w", err)
+	}
+	s.path = path
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// load opens the file and takes over what is in it. From a damaged one it takes
+// what can be read.
+func (s *Store) load(ctx context.Context) error {
+	f, err := openFile(ctx, s.path)
+	if err == nil {
+		if err = f.load(ctx, s.time.seconds()-int64(longestEvery/time.Second), s.restore); err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}
+	if corrupt(err) {
+		return s.replace(ctx, err)
+	}
+	if err != nil {
+		return fmt.Errorf("open the counts: %w", err)
+	}
+	s.file = f
+	return nil
+}
+
+// replace sets a damaged file aside and begins a new one, to be filled from memory.
+func (s *Store) replace(ctx context.Context, damage error) error {
+	aside, err := setAside(s.path, s.time.clock())
+	if err != nil {
+		return errors.Join(damage, err)
+	}
+	s.log.Error("rates: the file of counts was damaged and is set aside; a new one was begun",
+		"file", s.path, "aside", aside, "error", damage)
+	s.rewrite = true
+	if s.file, err = openFile(ctx, s.path); err != nil {
+		return fmt.Errorf("begin a new file of counts: %w", err)
+	}
+	return nil
+}
+
+// restore takes a row of the file into memory. Time that has not come yet, from
+// a clock that was wrong, is taken for now: it counts for one window and no longer.
+func (s *Store) restore(r row) {
+	now := s.time.seconds()
+	r.bucket.last = min(r.bucket.last, second(now))
+	shard := s.tables[r.kind].shard(r.key)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	e, err := shard.open(r.key, true)
+	if err != nil { // nothing is guarded yet, so there is always something to forget
+		return
+	}
+	shard.append(e, now, exact, r.bucket)
+	shard.shelve(e)
+}
+
+// exact keeps every second apart: the limits are not known yet when the counts are read.
+var exact = windows{{length: int64(longestEvery / time.Second), width: 1}}
+
+// settle counts what became of a message for one subject, and ends its place.
+func (s *Store) settle(sub *subject, now int64, limits []limit, b bucket) {
+	if b.empty() && sub.place.entry == nil {
+		return
+	}
+	t := &s.tables[sub.kind]
+	err := t.shard(sub.key).settle(sub.key, sub.place, now, rule{windows: *t.windows.Load(), limits: limits}, b)
+	if err != nil && b.messages > 0 && s.fullSaid.due(s.time.clock()) {
+		s.log.Error("rates: a message that left was not counted", "per", sub.kind.String(), "key", sub.key, "error", err)
+	}
+}
+
+// run saves and sweeps until Close.
+func (s *Store) run() {
+	save, sweep := time.NewTicker(saveEvery), time.NewTicker(sweepEvery)
+	defer save.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-save.C:
+			s.save()
+		case <-sweep.C:
+			s.sweep()
+		}
+	}
+}
+
+func (s *Store) sweep() {
+	now := s.time.seconds()
+	for k := range s.tables {
+		s.tables[k].sweep(now)
+	}
+}
+
+// Close saves what is not saved yet and closes the file. What is counted after it is lost with the process.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		close(s.stop)
+		s.running.Wait()
+		s.closed = s.finish()
+	})
+	return s.closed
+}
+
+func (s *Store) finish() error {
+	if s.path == "" {
+		return nil
+	}
+	s.save()
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	err := s.Health()
+	if s.file != nil {
+		err = errors.Join(err, s.file.close())
+		s.file = nil
+	}
+	return err
+}

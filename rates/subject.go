@@ -1,0 +1,132 @@
+package rates
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pratique/message"
+)
+
+// A kind is what mail is counted per.
+type kind uint8
+
+// The kinds, in the order in which limits are asked: from the narrowest to the
+// widest, so that a client that is over its own limit never takes a place, not
+// even for a moment, under a limit that others share.
+const (
+	perClient kind = iota
+	perLogin
+	perSender
+	perSenderDomain
+	perRecipientDomain
+	perTotal
+	kinds int = iota
+)
+
+var kindNames = [kinds]string{"client", "login", "sender", "sender_domain", "recipient_domain", "total"}
+
+func (k kind) String() string { return kindNames[k] }
+
+// Keys for what has no name of its own.
+const (
+	keyLocal = "local" // mail that did not come by SMTP; an address without a domain
+	keyNull  = "<>"    // the null sender, of bounces (RFC 5321 4.5.5)
+	keyTotal = "total"
+)
+
+// maxKey is the longest key that is kept whole, in octets. Every address that
+// SMTP allows fits (RFC 5321 4.5.3.1); MTAs let longer ones through.
+const maxKey = 320
+
+// A subject is one key that a message counts for.
+type subject struct {
+	kind       kind
+	key        string
+	recipients uint64 // of the message, that count for this key
+
+	place place // what is reserved for it, if anything is
+}
+
+// subjects returns what a message counts for. Only addresses are folded to
+// lower case here: two spellings of one login or sender share one limit.
+func subjects(m *message.Message) []subject {
+	recipients := uint64(len(m.Recipients))
+	all := make([]subject, 0, kinds+1)
+	add := func(k kind, key string, recipients uint64) {
+		all = append(all, subject{kind: k, key: bounded(key), recipients: recipients})
+	}
+	add(perClient, clientKey(m.Client), recipients)
+	if m.Client.Login != "" {
+		add(perLogin, strings.ToLower(m.Client.Login), recipients)
+	}
+	if m.Sender == "" {
+		add(perSender, keyNull, recipients)
+		add(perSenderDomain, keyNull, recipients)
+	} else {
+		add(perSender, strings.ToLower(m.Sender), recipients)
+		add(perSenderDomain, domainKey(m.Sender), recipients)
+	}
+	domains := recipientDomains(m.Recipients)
+	for i := 0; i < len(domains); {
+		same := i + 1
+		for same < len(domains) && domains[same] == domains[i] {
+			same++
+		}
+		add(perRecipientDomain, domains[i], uint64(same-i))
+		i = same
+	}
+	add(perTotal, keyTotal, recipients)
+	return all
+}
+
+func clientKey(c message.Client) string {
+	if c.Local || !c.Addr.IsValid() {
+		return keyLocal
+	}
+	return c.Addr.String()
+}
+
+// recipientDomains returns the domain of every recipient, sorted.
+func recipientDomains(recipients []message.Recipient) []string {
+	domains := make([]string, len(recipients))
+	for i, r := range recipients {
+		domains[i] = domainKey(r.Addr)
+	}
+	slices.Sort(domains)
+	return domains
+}
+
+func domainKey(addr string) string {
+	if domain := message.Domain(addr); domain != "" {
+		return domain
+	}
+	return keyLocal
+}
+
+// bounded cuts a key that is longer than any address may be. A digest keeps two of them apart.
+func bounded(key string) string {
+	if len(key) <= maxKey {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return key[:maxKey-2*len(sum)] + hex.EncodeToString(sum[:])
+}
+
+// maxDeclared bounds a SIZE= argument, so that sums of them can't wrap around.
+const maxDeclared = 1 << 50
+
+// declaredSize returns the octets that the client announced with SIZE= (RFC 1870), or 0.
+func declaredSize(m *message.Message) uint64 {
+	for _, arg := range m.SenderArgs {
+		name, value, _ := strings.Cut(arg, "=")
+		if !strings.EqualFold(name, "SIZE") {
+			continue
+		}
+		size, _ := strconv.ParseUint(value, 10, 64) // on an error: 0, or the largest number if it is out of range
+		return min(size, maxDeclared)
+	}
+	return 0
+}
