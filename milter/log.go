@@ -28,8 +28,12 @@ func logMessage(ctx context.Context, log *slog.Logger, tx *transaction, o messag
 		slog.Int("recipients", len(m.Recipients)),
 		slog.Int64("size", m.Size()),
 		slog.String("verdict", o.Verdict.String()),
-		slog.String("check", o.Check),
-		slog.String("stage", o.Stage.String()),
+	}
+	if o.Check != "" {
+		attrs = append(attrs, slog.String("check", o.Check))
+	}
+	if o.Check != "" || !o.Verdict.Leaves() {
+		attrs = append(attrs, slog.String("stage", o.Stage.String()))
 	}
 	if tx.outcome != nil {
 		attrs = append(attrs, slog.String("reply", tx.replied.String()))

@@ -1,0 +1,104 @@
+package milter
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"pratique/message"
+	"pratique/milter/miltertest"
+)
+
+// scripted is an MTA that sends what it was given, whatever it is answered, and hangs up.
+type scripted struct {
+	in     io.Reader
+	out    bytes.Buffer
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newScripted(in []byte) *scripted {
+	return &scripted{in: bytes.NewReader(in), closed: make(chan struct{})}
+}
+
+func (s *scripted) Read(p []byte) (int, error)     { return s.in.Read(p) }
+func (s *scripted) Write(p []byte) (int, error)    { return s.out.Write(p) }
+func (s *scripted) Close() error                   { s.once.Do(func() { close(s.closed) }); return nil }
+func (*scripted) LocalAddr() net.Addr              { return &net.UnixAddr{Net: "unix"} }
+func (*scripted) RemoteAddr() net.Addr             { return &net.UnixAddr{Net: "unix"} }
+func (*scripted) SetDeadline(time.Time) error      { return nil }
+func (*scripted) SetReadDeadline(time.Time) error  { return nil }
+func (*scripted) SetWriteDeadline(time.Time) error { return nil }
+
+func FuzzFrames(f *testing.F) {
+	f.Add(miltertest.Frame('M', []byte("<a@example.org>\x00")))
+	f.Add([]byte{0, 0, 0, 0})
+	f.Add([]byte{0, 1, 0, 1, 'B'})
+	f.Add([]byte{0, 4, 0, 0, 'L', 'x'})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c := newConn(context.Background(), New(DefaultOptions(), nil, slog.New(slog.DiscardHandler)), newScripted(in))
+		var again []byte
+		for {
+			code, data, err := c.readFrame()
+			if err != nil {
+				break
+			}
+			if len(data) >= int(frameLimit(code)) {
+				t.Fatalf("a frame of %d octets", len(data))
+			}
+			again = append(again, miltertest.Frame(code, data)...)
+		}
+		if !bytes.HasPrefix(in, again) {
+			t.Fatalf("%q was read as %q", in, again)
+		}
+		if cap(c.frame) > len(in)+maxHeaderFrame+512 {
+			t.Fatalf("%d octets were set aside for an input of %d", cap(c.frame), len(in))
+		}
+	})
+}
+
+// FuzzSession plays any octets through the whole edge. Each message that began
+// must be told to be over once, with its inspector closed, and what is answered
+// must be whole frames.
+func FuzzSession(f *testing.F) {
+	frame := miltertest.Frame
+	offer := frame('O', []byte("\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff"))
+	old := frame('O', []byte("\x00\x00\x00\x02\x00\x00\x00\x3f\x00\x00\x00\x7f"))
+	client := append(frame('D', []byte("C{daemon_name}\x00MTA\x00")), frame('C', []byte("c.example\x004\x04\x01192.0.2.1\x00"))...)
+	mail := bytes.Join([][]byte{
+		frame('D', []byte("Mi\x00ID\x00{auth_authen}\x00shop\x00")), frame('M', []byte("<a@example.org>\x00SIZE=1\x00")),
+		frame('R', []byte("<b@example.net>\x00")), frame('T', nil), frame('L', []byte("From\x00 a@example.org\x00")),
+		frame('N', nil), frame('B', []byte("text\r\n")), frame('E', nil), frame('A', nil),
+	}, nil)
+	f.Add(bytes.Join([][]byte{offer, client, mail, mail, frame('K', nil), client, mail, frame('Q', nil)}, nil))
+	f.Add(bytes.Join([][]byte{old, client, mail, frame('A', nil)}, nil))
+	f.Add(bytes.Join([][]byte{offer, frame('C', []byte("x\x00U")), frame('U', []byte("XYZZY\x00")), mail[:90]}, nil))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) > 1<<16 {
+			return
+		}
+		a := newActor()
+		admitted := 0
+		a.at, a.act = message.StageMail, func(context.Context, *message.Message) error { admitted++; return nil }
+		a.outcomes = make(chan outcome, len(in)/5+1)
+		s := New(DefaultOptions(), a.pipelineFunc(), slog.New(slog.DiscardHandler))
+		mta := newScripted(in)
+		s.serve(context.Background(), mta)
+		<-mta.closed
+		if len(a.outcomes) != admitted || a.began != a.closed {
+			t.Errorf("%d messages began, %d outcomes were told; %d inspectors begun, %d closed", admitted, len(a.outcomes), a.began, a.closed)
+		}
+		for out := mta.out.Bytes(); len(out) > 0; {
+			if len(out) < 5 || int(binary.BigEndian.Uint32(out)) > len(out)-4 {
+				t.Fatalf("a reply is not whole: %q", out)
+			}
+			out = out[4+binary.BigEndian.Uint32(out):]
+		}
+	})
+}
