@@ -1,0 +1,272 @@
+package signing
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+)
+
+// A body takes the body of a message in any chunks and writes it to a hash in
+// its canonical form (RFC 6376 3.4.3, 3.4.4). Its memory does not grow with the
+// body. Writing to a hash never fails, so no method does.
+//
+// Only CRLF ends a line. A bare CR or LF is an octet as any other: what the RFC
+// says, and what an MTA lets through of them it delivers as it told the milter.
+type body interface {
+	io.Writer
+	finish() // the last octet was written
+}
+
+func newBody(relaxed bool, hash io.Writer) body {
+	out := canonicalOutput{hash: hash}
+	if relaxed {
+		return &relaxedBody{out: out}
+	}
+	return &simpleBody{out: out}
+}
+
+// canonicalOutput holds line ends back until something follows them: both
+// algorithms ignore empty lines at the end of a body.
+type canonicalOutput struct {
+	hash   io.Writer
+	ends   int64 // CRLFs that wait for more text
+	wrote  bool  // any text
+	n      int   // octets in small
+	gather [4096]byte
+}
+
+// lineEnds is what many CRLFs are written with at once.
+var lineEnds = bytes.Repeat(crlf, 512)
+
+// text writes octets that are neither a line end nor the first half of one.
+// Small pieces are gathered: hashing them one by one costs more than copying.
+func (o *canonicalOutput) text(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	o.wrote = true
+	o.flushEnds()
+	if len(p) > len(o.gather)-o.n {
+		o.flush()
+	}
+	if len(p) >= len(o.gather)/4 {
+		o.flush()
+		o.hash.Write(p)
+		return
+	}
+	o.n += copy(o.gather[o.n:], p)
+}
+
+func (o *canonicalOutput) flush() {
+	if o.n > 0 {
+		o.hash.Write(o.gather[:o.n])
+		o.n = 0
+	}
+}
+
+func (o *canonicalOutput) flushEnds() {
+	if o.ends == 1 && o.n+2 <= len(o.gather) { // nearly always
+		o.n += copy(o.gather[o.n:], crlf)
+		o.ends = 0
+		return
+	}
+	if o.ends > 0 {
+		o.flush()
+	}
+	for o.ends > 0 {
+		n := min(o.ends, int64(len(lineEnds)/2))
+		o.hash.Write(lineEnds[:2*n])
+		o.ends -= n
+	}
+}
+
+// lines writes text of whole lines, or any text that does not end in CR.
+func (o *canonicalOutput) lines(p []byte) {
+	end := len(p)
+	for end >= 2 && p[end-1] == '\n' && p[end-2] == '\r' {
+		end -= 2
+	}
+	o.text(p[:end])
+	o.ends += int64(len(p)-end) / 2
+}
+
+// finish ends the body with one CRLF.
+func (o *canonicalOutput) finish() {
+	o.ends = 1
+	o.flushEnds()
+	o.flush()
+}
+
+// simpleBody changes nothing but the empty lines at the end (RFC 6376 3.4.3).
+type simpleBody struct {
+	out canonicalOutput
+	cr  bool // the last octet was CR: half a line end, perhaps
+}
+
+func (b *simpleBody) Write(p []byte) (int, error) {
+	n := len(p)
+	if n == 0 {
+		return 0, nil
+	}
+	if b.cr {
+		if p[0] == '\n' {
+			b.out.ends++
+			p = p[1:]
+		} else {
+			b.out.text(crlf[:1])
+		}
+	}
+	if b.cr = bytes.HasSuffix(p, crlf[:1]); b.cr {
+		p = p[:len(p)-1]
+	}
+	b.out.lines(p)
+	return n, nil
+}
+
+// finish gives an empty body one CRLF as well.
+func (b *simpleBody) finish() {
+	if b.cr {
+		b.out.text(crlf[:1])
+	}
+	b.out.finish()
+}
+
+// relaxedBody ignores white space at the end of lines, makes one space of each
+// other run of it, and ignores the empty lines at the end (RFC 6376 3.4.4).
+type relaxedBody struct {
+	out   canonicalOutput
+	space bool // white space was seen, and what follows decides on it
+	cr    bool // then CR was seen, and what follows decides on that
+}
+
+func (b *relaxedBody) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		switch {
+		case b.cr && p[0] == '\n':
+			b.endLine()
+			p = p[1:]
+		case b.cr:
+			b.cr = false
+			b.word(crlf[:1])
+		case !b.space:
+			if whole := unchanged(p); whole > 0 {
+				b.out.lines(p[:whole])
+				p = p[whole:]
+				continue
+			}
+			fallthrough
+		default:
+			p = b.line(p)
+		}
+	}
+	return n, nil
+}
+
+// finish leaves an empty body empty.
+func (b *relaxedBody) finish() {
+	if b.cr {
+		b.word(crlf[:1])
+	}
+	if b.out.wrote {
+		b.out.finish()
+	}
+}
+
+func (b *relaxedBody) endLine() {
+	b.space, b.cr = false, false
+	b.out.ends++
+}
+
+// word writes what is not white space.
+func (b *relaxedBody) word(p []byte) {
+	if b.space {
+		b.space = false
+		b.out.text([]byte(" "))
+	}
+	b.out.text(p)
+}
+
+// line takes p up to its first CRLF or LF, or all of it, and returns the rest.
+func (b *relaxedBody) line(p []byte) (rest []byte) {
+	text, ended := p, false
+	if lf := bytes.IndexByte(p, '\n'); lf >= 0 {
+		text, rest = p[:lf+1], p[lf+1:]
+		ended = bytes.HasSuffix(text, crlf)
+	}
+	switch {
+	case ended:
+		text = text[:len(text)-2]
+	case bytes.HasSuffix(text, crlf[:1]):
+		text = text[:len(text)-1]
+		defer func() { b.cr = true }()
+	}
+	for len(text) > 0 {
+		end := wordEnd(text)
+		if end > 0 {
+			b.word(text[:end])
+			text = text[end:]
+		}
+		trimmed := bytes.TrimLeft(text, " \t")
+		b.space = b.space || len(trimmed) < len(text)
+		text = trimmed
+	}
+	if ended {
+		b.endLine()
+	}
+	return rest
+}
+
+// wordEnd returns the index of the first white space in p, or len(p).
+func wordEnd(p []byte) int {
+	for i, c := range p {
+		if isSpace(c) {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// unchanged returns how many octets at the start of p are whole lines that
+// relaxed leaves as they are, which is nearly all of nearly every message: they
+// go to the hash uncopied.
+func unchanged(p []byte) int {
+	whole := 0
+	for {
+		lf := bytes.IndexByte(p[whole:], '\n')
+		if lf < 1 || p[whole+lf-1] != '\r' || !plain(p[whole:whole+lf-1]) {
+			return whole
+		}
+		whole += lf + 1
+	}
+}
+
+// plain reports whether a line, without its end, holds no control character,
+// no two spaces in a row, and no space at its end. Eight octets are looked at
+// at once: in each octet of a word, the high bit tells what holds for it.
+func plain(line []byte) bool {
+	const (
+		high = 0x8080808080808080
+		low7 = 0x7f7f7f7f7f7f7f7f
+		over = 0x6060606060606060 // carries into the high bit from 0x20 on
+		past = 0x5f5f5f5f5f5f5f5f // from 0x21 on
+	)
+	space := uint64(0) // whether the octet before was a space, in the lowest octet
+	for ; len(line) >= 8; line = line[8:] {
+		word := binary.LittleEndian.Uint64(line)
+		control := ^((word&low7 + over) | word) & high
+		spaces := ^((word&low7 + past) | word) & high // controls too
+		if control != 0 || spaces&(spaces<<8|space) != 0 {
+			return false
+		}
+		space = spaces >> 56
+	}
+	before := space != 0
+	for _, c := range line {
+		if c < ' ' || c == ' ' && before {
+			return false
+		}
+		before = c == ' '
+	}
+	return !before
+}

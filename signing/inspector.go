@@ -1,0 +1,115 @@
+package signing
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"hash"
+
+	"pratique/message"
+)
+
+// inspector signs one message.
+type inspector struct {
+	signer *Signer
+	m      *message.Message
+	entry  *entry // nil: the message is not signed
+	hash   hash.Hash
+	body   body
+}
+
+// Header chooses the keys by the From field, or refuses what has none.
+func (i *inspector) Header() error {
+	entry, err := i.signer.entryFor(&i.m.Header)
+	if err != nil {
+		return i.unsigned(err.Error())
+	}
+	if entry.broken != nil {
+		return entry.broken
+	}
+	i.entry = entry
+	i.hash = sha256.New()
+	i.body = newBody(i.signer.canon.relaxedBody, i.hash)
+	return nil
+}
+
+// entryFor returns the entry for the message's From domain, or why there is none.
+func (s *Signer) entryFor(h *message.Header) (*entry, error) {
+	domain, err := fromDomain(h)
+	if err != nil {
+		return nil, err
+	}
+	e := s.table.find(domain)
+	if e == nil {
+		return nil, fmt.Errorf("no key for %.253q", domain)
+	}
+	return e, nil
+}
+
+func (i *inspector) unsigned(reason string) error {
+	i.m.Note(checkName, "unsigned", reason)
+	if i.signer.opts.Unsigned == accept {
+		return nil
+	}
+	return &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "message refused: it can't be signed (" + reason + ")"}
+}
+
+// Write hashes a part of the body.
+func (i *inspector) Write(p []byte) (int, error) {
+	if i.entry == nil {
+		return len(p), nil
+	}
+	return i.body.Write(p)
+}
+
+// End signs with every key of the domain, or with none.
+func (i *inspector) End() error {
+	if i.entry == nil {
+		return nil
+	}
+	i.body.finish()
+	signatures, err := i.sign()
+	if err != nil {
+		return err
+	}
+	for n := len(signatures) - 1; n >= 0; n-- { // so that the first one ends on top
+		i.m.Header.Prepend(signatureField, signatures[n])
+	}
+	for _, k := range i.entry.keys {
+		i.m.Note(checkName, "signed", fmt.Sprintf("d=%s s=%s a=%s", i.entry.domain, k.selector, k.Algorithm()))
+	}
+	return nil
+}
+
+// sign returns the values of the signature fields, in the order of the keys.
+func (i *inspector) sign() ([]string, error) {
+	s := i.signer
+	names, fields := s.fields.signed(&i.m.Header)
+	var signed []byte
+	for _, f := range fields {
+		signed = s.canon.appendHeader(signed, f.Raw())
+	}
+	st := statement{canon: s.canon, time: s.clock(), expire: s.opts.Expire, names: names, bodyHash: i.hash.Sum(nil)}
+	values := make([]string, 0, len(i.entry.keys))
+	for _, k := range i.entry.keys {
+		value := st.unsigned(i.entry, k)
+		digest := sha256.Sum256(s.canon.appendSignature(signed, value.String()))
+		signature, err := k.sign(digest[:])
+		if err != nil {
+			return nil, fmt.Errorf("sign for d=%s s=%s: %w", i.entry.domain, k.selector, err)
+		}
+		value.data(base64.StdEncoding.EncodeToString(signature))
+		values = append(values, value.String())
+	}
+	return values, nil
+}
+
+// appendSignature appends the signature field itself, which comes last and
+// without its final CRLF (RFC 6376 3.7).
+func (c canonicalization) appendSignature(dst []byte, value string) []byte {
+	dst = c.appendHeader(dst, message.NewField(signatureField, value).Raw())
+	return dst[:len(dst)-len(crlf)]
+}
+
+// Close does nothing: the garbage collector frees what there is.
+func (i *inspector) Close() error { return nil }
