@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"time"
+
+	"pratique/access"
+	"pratique/configs"
+	"pratique/lint"
+	"pratique/message"
+	"pratique/rates"
+	"pratique/scanning"
+	"pratique/signing"
+)
+
+// assemble builds what messages meet under a configuration. The order of the
+// checks is here: what may edit the header comes before signing, which is last,
+// so that the signatures cover the message as it leaves.
+func assemble(cfg *configs.Config, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*message.Pipeline, *scanning.Scanner, error) {
+	who, err := access.New(cfg.Access)
+	if err != nil {
+		return nil, nil, err
+	}
+	counted, err := rates.New(store, cfg.Rates)
+	if err != nil {
+		return nil, nil, err
+	}
+	linter, err := newLinter(cfg, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	scanner, scan, err := newScanner(cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, err := signing.New(cfg.Signing, now, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &message.Pipeline{
+		Gates: []message.Gate{who},
+		Checks: message.NewChain(
+			message.Link{Check: who},
+			message.Link{Check: counted},
+			message.Link{Check: linter},
+			message.Link{Check: scan, OnError: cfg.Scanning.OnError},
+			message.Link{Check: signer, OnError: cfg.Signing.OnError},
+		),
+		Observers: append([]message.Observer{counted}, observers...),
+	}, scanner, nil
+}
+
+func newLinter(cfg *configs.Config, now func() time.Time) (*lint.Lint, error) {
+	return lint.New(cfg.Lint, lint.Env{Clock: now, Hostname: hostname(cfg), Random: rand.Reader})
+}
+
+// newScanner returns the scanner, nil without a clamd, and its place in the chain.
+func newScanner(cfg *configs.Config, log *slog.Logger) (*scanning.Scanner, message.Check, error) {
+	if cfg.Scanning.Clamd == "" {
+		return nil, off("scanning"), nil
+	}
+	scanner, err := scanning.New(cfg.Scanning, log)
+	return scanner, scanner, err
+}
+
+// off stands in the chain for a check that is not set up: it is interested in no message.
+type off string
+
+func (o off) Name() string { return string(o) }
+
+func (o off) Begin(context.Context, *message.Message) (message.Inspector, error) { return nil, nil }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"pratique/configs"
+	"pratique/message"
+	"pratique/milter"
+	"pratique/rates"
+	"pratique/telemetry"
+)
+
+// clamdWatch is how often the daemon asks clamd how it is, to say in the log when it goes and comes.
+const clamdWatch = 30 * time.Second
+
+// serve runs the milter until SIGTERM or SIGINT; SIGHUP reloads the configuration.
+func serve(e *env, args []string) (int, error) {
+	fs := e.flags("serve")
+	path := fs.String("config", "", "configuration `file` (default "+defaultConfig+")")
+	if err := e.parse(fs, args, 0, 0); err != nil {
+		return 0, err
+	}
+	cfg, err := loadConfig(*path)
+	if err != nil {
+		return 0, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	d, err := newDaemon(ctx, e, *path, cfg)
+	if err != nil {
+		return 0, err
+	}
+	return exitClean, errors.Join(d.run(ctx), d.store.Close())
+}
+
+// daemon is what lives as long as the process; what a reload replaces hangs on current.
+type daemon struct {
+	env      *env
+	path     string
+	started  *configs.Config // the configuration that it was started with
+	log      *slog.Logger
+	store    *rates.Store
+	metrics  *telemetry.Metrics
+	current  atomic.Pointer[message.Pipeline]
+	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
+	watchCtx context.Context
+}
+
+func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
+	d := &daemon{
+		env: e, path: path, started: cfg, log: newLogger(e.stderr, cfg),
+		metrics: telemetry.New(e.now), watchCtx: ctx, unwatch: func() {},
+	}
+	store, err := openCounters(ctx, e, cfg, d.log)
+	if err != nil {
+		return nil, err
+	}
+	d.store = store
+	if err := d.use(cfg); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return d, nil
+}
+
+// use has new messages meet a configuration. Messages under way keep the one that they began with.
+func (d *daemon) use(cfg *configs.Config) error {
+	pipeline, scanner, err := assemble(cfg, d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	if err != nil {
+		return err
+	}
+	d.current.Store(pipeline)
+	d.unwatch()
+	ctx, cancel := context.WithCancel(d.watchCtx)
+	d.unwatch = cancel
+	if scanner != nil {
+		go scanner.Watch(ctx, clamdWatch)
+	}
+	d.sayWhatIsMissing(cfg)
+	return nil
+}
+
+// sayWhatIsMissing names what an administrator may believe to be on.
+func (d *daemon) sayWhatIsMissing(cfg *configs.Config) {
+	if cfg.Scanning.Clamd == "" {
+		d.log.Warn("not set up: messages are not scanned", "key", "scanning.clamd")
+	}
+	if len(cfg.Signing.Domains) == 0 {
+		d.log.Warn("not set up: messages are not signed", "key", "signing.domains")
+	}
+	if len(cfg.Rates.Limits) == 0 {
+		d.log.Warn("not set up: messages are counted, but not limited", "key", "rates.limits")
+	}
+}
+
+// run serves until the context ends, then lets messages under way finish.
+func (d *daemon) run(ctx context.Context) error {
+	defer d.unwatch()
+	server := milter.New(d.started.Milter, d.current.Load, d.log)
+	listeners, err := listen(server, d.started.Listen)
+	if err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	go d.reloadOn(ctx, hangup)
+	defer d.serveHTTP()()
+
+	for _, l := range listeners {
+		d.log.Info("listening", "address", l.Addr().String())
+	}
+	err = server.Serve(ctx, listeners...)
+	d.log.Info("stopped")
+	return err
+}
+
+func listen(server *milter.Server, addresses []string) ([]net.Listener, error) {
+	var listeners []net.Listener
+	for _, address := range addresses {
+		l, err := server.Listen(address)
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return nil, fmt.Errorf("listen on %s: %w", address, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+// serveHTTP serves metrics and health, and returns what stops it. Mail does not
+// wait for it: if its port is taken, that is said and the milter runs.
+func (d *daemon) serveHTTP() (stop func()) {
+	if d.started.HTTP == "" {
+		return func() {}
+	}
+	l, err := net.Listen("tcp", d.started.HTTP)
+	if err != nil {
+		d.log.Error("no metrics and no health check", "key", "http", "error", err)
+		return func() {}
+	}
+	d.log.Info("metrics and health", "url", "http://"+l.Addr().String()+"/metrics")
+	server := &http.Server{
+		Handler:           d.metrics.Handler(d.store.Health),
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      time.Minute,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			d.log.Error("metrics and health ended", "error", err)
+		}
+	}()
+	return func() { server.Close() }
+}
+
+// reloadOn reloads at each signal until the context ends.
+func (d *daemon) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			err := d.reload()
+			d.metrics.Reloaded(err == nil)
+			if err != nil {
+				d.log.Error("reload failed, the old configuration stays in force", "error", err)
+			}
+		}
+	}
+}
+
+func (d *daemon) reload() error {
+	cfg, err := loadConfig(d.path)
+	if err != nil {
+		return err
+	}
+	if err := d.use(cfg); err != nil {
+		return err
+	}
+	d.log.Info("configuration reloaded")
+	for _, c := range []struct {
+		key      string
+		now, was any
+	}{
+		{"listen", cfg.Listen, d.started.Listen},
+		{"state", cfg.State, d.started.State},
+		{"http", cfg.HTTP, d.started.HTTP},
+		{"log_level", cfg.LogLevel, d.started.LogLevel},
+		{"log_format", cfg.LogFormat, d.started.LogFormat},
+		{"milter", cfg.Milter, d.started.Milter},
+	} {
+		if !reflect.DeepEqual(c.now, c.was) {
+			d.log.Warn("this change takes effect at the next start", "key", c.key)
+		}
+	}
+	return nil
+}

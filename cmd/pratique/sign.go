@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"pratique/message"
+	"pratique/signing"
+)
+
+// sign writes a stored message with the signatures that serve would give it. It
+// changes nothing else of it, but line ends become CRLF.
+func sign(e *env, args []string) (int, error) {
+	fs := e.flags("sign")
+	path := fs.String("config", "", "configuration `file` (default "+defaultConfig+")")
+	if err := e.parse(fs, args, 1, 1); err != nil {
+		return 0, err
+	}
+	cfg, err := loadConfig(*path)
+	if err != nil {
+		return 0, err
+	}
+	signer, err := signing.New(cfg.Signing, e.now, newLogger(e.stderr, cfg))
+	if err != nil {
+		return 0, err
+	}
+	in, err := e.open(fs.Arg(0))
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	return signTo(e.stdout, in, signer, &message.Message{Sender: "sign@localhost", Began: e.now()})
+}
+
+// signTo signs a message. The signature stands above a body that is known only
+// when the message was read whole, so the body waits in a file.
+func signTo(w io.Writer, r io.Reader, signer *signing.Signer, m *message.Message) (status int, err error) {
+	body, err := os.CreateTemp("", "pratique-sign-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, body.Close(), os.Remove(body.Name())) }()
+
+	spool := bufio.NewWriterSize(body, 64<<10)
+	chain := message.NewChain(message.Link{Check: signer})
+	if err := message.Play(context.Background(), chain, m, r, spool); err != nil {
+		for _, f := range m.Failures {
+			err = f.Err // what a client is not told
+		}
+		return 0, fmt.Errorf("sign: %w", err)
+	}
+	if reason := unsigned(m); reason != "" {
+		return 0, fmt.Errorf("not signed: %s", reason)
+	}
+	if err := spool.Flush(); err != nil {
+		return 0, err
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	out := bufio.NewWriter(w)
+	if _, err := m.Header.WriteTo(out); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(out, "\r\n"); err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(out, body); err != nil {
+		return 0, err
+	}
+	return exitClean, out.Flush()
+}
+
+// unsigned returns why a message bears no signature of ours, or "".
+func unsigned(m *message.Message) string {
+	for _, n := range m.Notes {
+		if n.Check == "signing" && n.Key == "unsigned" {
+			return n.Text
+		}
+	}
+	return ""
+}
