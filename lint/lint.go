@@ -1,2 +1,146 @@
-// Package lint judges the form of a message as it streams by: header and MIME rules, one table of them, and a bounded one-pass parser.
+// Package lint judges the form of a message as it streams by: whether a big
+// receiver would refuse it, whether it would break its own signature, whether it
+// leaks or hides something. What it can mend without changing what was said, it
+// mends before the message is signed.
+//
+// Every rule is one row of the table in rules.go, and a family of rules is one
+// file. The body is read by a push parser (parser.go) whose memory does not
+// depend on the size of the message. What needs the DNS, a counter or a key does
+// not live here.
 package lint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"pratique/message"
+)
+
+// checkName is the configuration key, log attribute and metric label of the check.
+const checkName = "lint"
+
+// Env is what a Lint takes from its surroundings.
+type Env struct {
+	Clock    func() time.Time // for Date fields that are added
+	Hostname string           // right side of Message-IDs that are added
+	Random   io.Reader        // left side of these; safe for concurrent use, e.g. crypto/rand.Reader
+}
+
+// Lint is a message.Check. It is immutable and safe for concurrent use.
+type Lint struct {
+	env        Env
+	maxSize    int64
+	rules      []Rule
+	actions    []Action // by index in rules
+	header     []int    // rules with work to do at each step, none of them off
+	part       []int
+	ended      []int
+	end        []int
+	collecting bool
+}
+
+// New returns the check for these options. The error joins all problems of the options.
+func New(opts Options, env Env) (*Lint, error) {
+	var problems []error
+	opts.Problems(func(key, problem string) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, problem))
+	})
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	l := &Lint{env: env, maxSize: opts.MaxSize, rules: table()}
+	for i, rule := range l.rules {
+		action := rule.Default
+		if set, ok := opts.Rules[rule.ID]; ok {
+			action = Action(set)
+		}
+		l.actions = append(l.actions, action)
+		if action != Off {
+			l.schedule(i)
+		}
+	}
+	return l, nil
+}
+
+func (l *Lint) schedule(i int) {
+	rule := &l.rules[i]
+	if rule.header != nil {
+		l.header = append(l.header, i)
+	}
+	if rule.part != nil {
+		l.part = append(l.part, i)
+	}
+	if rule.ended != nil {
+		l.ended = append(l.ended, i)
+	}
+	if rule.end != nil {
+		l.end = append(l.end, i)
+	}
+}
+
+// Collecting returns a Lint that refuses nothing: every finding of header and
+// body is reported with the action that it would have, and ActionOf tells what
+// would have become of the message. It is meant for stored messages, which have
+// no envelope: a message that shows by its own addresses, by its type or by its
+// trace fields that it is internationalized (RFC 6532) counts as sent with
+// SMTPUTF8. The sender must not be "", which is the null sender here too.
+func (l *Lint) Collecting() *Lint {
+	c := *l
+	c.collecting = true
+	return &c
+}
+
+// Name returns "lint".
+func (l *Lint) Name() string { return checkName }
+
+// Begin is interested in every message.
+func (l *Lint) Begin(_ context.Context, m *message.Message) (message.Inspector, error) {
+	return &inspector{lint: l, m: m, findings: newFindings(l, m)}, nil
+}
+
+// action returns the configured action of a rule by its id.
+func (l *Lint) action(id string) Action {
+	for i := range l.rules {
+		if l.rules[i].ID == id {
+			return l.actions[i]
+		}
+	}
+	return Off
+}
+
+// inspector is one message's way through the rules.
+type inspector struct {
+	lint     *Lint
+	m        *message.Message
+	findings *findings
+	body     *body
+}
+
+// Header judges and mends the header. The error is a *message.Refusal, or what
+// the source of random octets failed with.
+func (i *inspector) Header() error {
+	h := newHeader(i.lint, i.m, i.findings)
+	if err := h.judge(); err != nil {
+		return err
+	}
+	i.body = newBody(i.lint, i.m, i.findings)
+	return i.findings.settle()
+}
+
+// Write judges a chunk of the body. It never fails.
+func (i *inspector) Write(p []byte) (int, error) {
+	i.body.parser.write(p)
+	return len(p), nil
+}
+
+// End reports what was found in the body. The error is a *message.Refusal.
+func (i *inspector) End() error {
+	i.body.finish()
+	return i.findings.settle()
+}
+
+// Close has nothing to give back.
+func (i *inspector) Close() error { return nil }

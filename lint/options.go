@@ -1,5 +1,12 @@
 package lint
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
 // Options is the [lint] table of the configuration.
 type Options struct {
 	MaxSize int64             `toml:"max_size,size"` // encoded size of a message, in octets (M20)
@@ -9,3 +16,60 @@ type Options struct {
 
 // DefaultOptions has every rule at its default action.
 func DefaultOptions() Options { return Options{MaxSize: 25 << 20} }
+
+// Problems reports what is wrong with the options, each problem with its key
+// relative to the [lint] table.
+func (o Options) Problems(report func(key, problem string)) {
+	if o.MaxSize <= 0 {
+		report("max_size", `must be more than 0, such as "25MB"; to have no limit at all, set M20 = "off" under [lint.rules]`)
+	}
+	for i, sender := range o.Bulk {
+		if !plausibleSender(sender) {
+			report(fmt.Sprintf("bulk[%d]", i), fmt.Sprintf("%q is neither an address such as news@example.org nor a domain such as example.org or *.example.org", sender))
+		}
+	}
+	rules := map[string]Rule{}
+	for _, r := range table() {
+		rules[r.ID] = r
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.Rules)) {
+		if problem := problemOfRule(rules, id, o.Rules[id]); problem != "" {
+			report("rules."+id, problem)
+		}
+	}
+}
+
+func problemOfRule(rules map[string]Rule, id, action string) string {
+	rule, known := rules[id]
+	if !known {
+		if _, near := rules[strings.ToUpper(strings.TrimSpace(id))]; near {
+			return fmt.Sprintf("there is no rule %q; rule ids are written like %s", id, strings.ToUpper(strings.TrimSpace(id)))
+		}
+		return fmt.Sprintf("there is no rule %q", id)
+	}
+	switch Action(action) {
+	case Reject, Warn, Observe, Off:
+		return ""
+	case Fix:
+		if rule.Fixes {
+			return ""
+		}
+		return fmt.Sprintf("%s (%s) can't be fixed; it may be reject, warn, observe or off", id, rule.Name)
+	}
+	others := "reject, warn, observe or off"
+	if rule.Fixes {
+		others = "reject, warn, fix, observe or off"
+	}
+	return fmt.Sprintf("%q is no action; it may be %s", action, others)
+}
+
+// plausibleSender reports whether s reads as an address or as a domain pattern.
+func plausibleSender(s string) bool {
+	local, domain, isAddress := strings.Cut(s, "@")
+	if !isAddress {
+		domain = strings.TrimPrefix(s, "*.")
+	} else if local == "" || strings.ContainsAny(local, " \t<>,") {
+		return false
+	}
+	return strings.Contains(domain, ".") && domainProblem(domain) == ""
+}

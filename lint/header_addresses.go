@@ -1,0 +1,102 @@
+package lint
+
+import "fmt"
+
+// Rules on From, Sender, Reply-To and the recipients.
+
+func fromMissing(h *header) {
+	if len(h.from) == 0 {
+		h.found("From", "")
+	}
+}
+
+func fromRepeated(h *header) {
+	if len(h.from) > 1 {
+		h.found(h.from[1].where, fmt.Sprintf("%d fields", len(h.from)))
+	}
+}
+
+func fromSeveral(h *header) {
+	for _, from := range h.from {
+		if len(from.boxes) > 1 {
+			h.found(from.where, severalAddresses(from))
+		}
+	}
+}
+
+func severalAddresses(from addressField) string {
+	return fmt.Sprintf("%d addresses: %s", len(from.boxes), shown(from.value))
+}
+
+// fromUnparsable leaves a field to fromSeveral where two addresses of it could be read.
+func fromUnparsable(h *header) {
+	for _, from := range h.from {
+		if from.err != nil && len(from.boxes) < 2 {
+			h.found(from.where, from.err.Error()+": "+shown(from.value))
+		}
+	}
+}
+
+func fromDomain(h *header) {
+	for _, from := range h.from {
+		for _, box := range from.boxes {
+			if problem := domainProblem(box.domain); problem != "" {
+				h.found(from.where, shown(box.domain)+" "+problem)
+			}
+		}
+	}
+}
+
+// senderMissing only has work to do where H03 is off: otherwise H03 tells it all.
+func senderMissing(h *header) {
+	if h.lint.action("H03") != Off || h.has("Sender") {
+		return
+	}
+	for _, from := range h.from {
+		if len(from.boxes) > 1 {
+			h.found(from.where, severalAddresses(from))
+		}
+	}
+}
+
+func replyToUnparsable(h *header) {
+	for _, replyTo := range h.addresses("Reply-To") {
+		if replyTo.err != nil {
+			h.found(replyTo.where, replyTo.err.Error()+": "+shown(replyTo.value))
+		}
+	}
+}
+
+// recipientFields show that a message is meant for someone. A resent message or
+// one from a list may have lost its own.
+var recipientFields = [...]string{"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"}
+
+func noRecipients(h *header) {
+	for _, name := range recipientFields {
+		if h.has(name) {
+			return
+		}
+	}
+	h.found("To", "")
+}
+
+func bccPresent(h *header)        { h.unwanted("Bcc") }
+func returnPathPresent(h *header) { h.unwanted("Return-Path") }
+
+// unwanted removes every field of a name. Its value is not shown: it may be a secret.
+func (h *header) unwanted(name string) {
+	i := h.first(name)
+	if i < 0 {
+		return
+	}
+	h.mend(name, h.place(i), "", func() (string, error) {
+		var indexes []int
+		for index := range h.m.Header.Named(name) {
+			indexes = append(indexes, index)
+		}
+		for i := len(indexes) - 1; i >= 0; i-- {
+			h.m.Header.Remove(indexes[i])
+		}
+		return "removed", nil
+	})
+}

@@ -1,0 +1,435 @@
+package lint
+
+import "bytes"
+
+// Bounds of the parser. Rule M18 refuses a message before the first two are
+// reached; where it is off they still hold, and are reported.
+const (
+	maxDepth      = 32
+	maxParts      = 1000
+	maxPartHeader = 64 << 10
+)
+
+// maxHeld is the most of a line that the parser keeps to look at as a whole. A
+// boundary line is shorter: a line has at most 998 octets.
+const maxHeld = 1 << 10
+
+// openingLines is how many lines of a leaf handler.opening is shown.
+const openingLines = 10
+
+// handler is told what the parser sees, in the order of the message.
+type handler interface {
+	// begin: the header of an entity is complete. If it returns true, data is
+	// called with the lines of the entity.
+	begin(p *part) (wanted bool)
+	// opening: one of the first lines of a leaf, without its line end, cut to maxHeld.
+	opening(p *part, line []byte)
+	// data: the octets of a wanted leaf, line ends left out, in pieces.
+	data(p *part, b []byte)
+	// end: the entity is over; inner ones come first.
+	end(p *part)
+	// limit: the parser reached one of its bounds at this entity.
+	limit(p *part, what string)
+}
+
+// parser reads the body of a message once, as it is pushed, and tells a handler
+// of its entities. Its memory is bounded: the open entities, at most maxDepth of
+// them, one part header and the beginning of one line. How the body is cut into
+// chunks makes no difference.
+//
+// A line ends at LF. What is wrong with a line is counted on the entity it
+// belongs to: its header and data, a multipart's preamble, epilogue and boundary
+// lines. Postfix's mime_state.c, which works on single lines too, takes a line
+// that merely begins with a boundary for that boundary; here a boundary line is
+// the boundary, "--" perhaps, and white space (RFC 2046 5.1.1).
+type parser struct {
+	to    handler
+	stack []*part // the open entities, the message itself first
+	line  int     // number of the line that is being read
+	parts int     // entities begun, without the message itself
+	size  int64   // octets seen
+
+	inHeader bool   // in the header of the innermost entity
+	header   []byte // its lines so far
+	overflow bool   // they are over maxPartHeader: the rest is dropped
+	wanted   bool   // the handler wants the data of the innermost entity
+	openings int    // lines of it that opening was shown
+	open     int    // multiparts in the stack that are not closed
+	stopped  bool   // a bound was reached: all that follows is data
+
+	held  []byte // the line so far, until it is over maxHeld
+	long  longLine
+	midst bool // in a line over maxHeld
+}
+
+// longLine is what is known of a line over maxHeld before its end.
+type longLine struct {
+	length int // octets, without those of the line end
+	faults faults
+	cr     bool // the last octet was CR: part of the line end, or bare
+}
+
+func newParser(to handler) *parser { return &parser{to: to, held: make([]byte, 0, maxHeld)} }
+
+// start begins the message itself, whose header has these fields.
+func (p *parser) start(fields partFields) {
+	p.stack = append(p.stack, &part{begins: 1})
+	p.begin(p.top(), fields, "text/plain")
+}
+
+// write takes the next chunk of the body. It is not kept.
+func (p *parser) write(b []byte) {
+	p.size += int64(len(b))
+	for len(b) > 0 {
+		n := bytes.IndexByte(b, '\n') + 1
+		piece := b[:n]
+		if n == 0 {
+			piece = b
+		}
+		b = b[len(piece):]
+		if n > 0 && len(p.held) == 0 && !p.midst && n <= maxHeld {
+			p.line++
+			p.wholeLine(piece)
+			continue
+		}
+		p.piece(piece, n > 0)
+	}
+}
+
+// piece takes a part of a line.
+func (p *parser) piece(b []byte, ends bool) {
+	if !p.midst {
+		if len(p.held)+len(b) <= maxHeld {
+			p.held = append(p.held, b...)
+			if ends {
+				p.endHeld()
+			}
+			return
+		}
+		n := maxHeld - len(p.held)
+		p.held = append(p.held, b[:n]...)
+		p.beginLong(p.held)
+		p.held = p.held[:0]
+		b = b[n:]
+	}
+	p.longData(b, ends)
+}
+
+func (p *parser) endHeld() {
+	p.line++
+	p.wholeLine(p.held)
+	p.held = p.held[:0]
+}
+
+// close tells the parser that the body is over. A last line without a line end is a line.
+func (p *parser) close() {
+	switch {
+	case p.midst:
+		p.endLong()
+	case len(p.held) > 0:
+		p.endHeld()
+	}
+	p.endHeaders()
+	p.endDownTo(0)
+}
+
+func (p *parser) top() *part { return p.stack[len(p.stack)-1] }
+
+// wholeLine takes a line of at most maxHeld octets, with its line end.
+func (p *parser) wholeLine(b []byte) {
+	text, f := cutLineEnd(b)
+	if !plain(text) {
+		f |= examine(text)
+	}
+	for {
+		if i, closing := p.match(text); i >= 0 {
+			p.delimiter(i, closing)
+			p.count(p.stack[i], len(text), f, false)
+			return
+		}
+		if !p.inHeader || p.headerLine(text) {
+			break
+		}
+		// The header ended without an empty line. What begins here may be the
+		// header of the message in it, or its boundary.
+	}
+	p.data(text, true)
+	p.count(p.top(), len(text), f, p.inData())
+}
+
+// inData reports whether the parser is in the data of a leaf.
+func (p *parser) inData() bool { return !p.inHeader && p.top().kind == leaf }
+
+// data hands the octets of a leaf on. begins tells that they begin a line.
+func (p *parser) data(text []byte, begins bool) {
+	if !p.inData() {
+		return
+	}
+	if begins && p.openings < openingLines {
+		p.openings++
+		p.to.opening(p.top(), text)
+	}
+	if p.wanted {
+		p.to.data(p.top(), text)
+	}
+}
+
+// count puts what is wrong with the line on record. Octets above 127 are a fault
+// of a leaf's data only: of headers other rules speak, and preambles are nobody's.
+func (p *parser) count(t *part, length int, f faults, data bool) {
+	if length > maxLine {
+		t.long.add(p.line)
+	}
+	if data && length > maxEncodedLine && t.encoded() {
+		t.wide.add(p.line)
+	}
+	if f == 0 {
+		return
+	}
+	if bare := f & (bareCR | bareLF | nul); bare != 0 {
+		t.bare.add(p.line)
+		t.faults |= bare
+	}
+	if data && f&eightBits != 0 {
+		t.eight.add(p.line)
+	}
+}
+
+// beginLong takes the first maxHeld octets of a longer line.
+func (p *parser) beginLong(b []byte) {
+	p.line++
+	p.midst = true
+	p.long = longLine{}
+	text := p.longText(b, false)
+	for p.inHeader && !p.headerLine(text) {
+	}
+	p.data(text, true)
+}
+
+// longData takes what follows in a line that is over maxHeld.
+func (p *parser) longData(b []byte, ends bool) {
+	if p.long.cr && b[0] != '\n' {
+		p.moreData([]byte("\r"))
+	}
+	p.moreData(p.longText(b, ends))
+	if ends {
+		p.endLong()
+	}
+}
+
+func (p *parser) moreData(text []byte) {
+	if p.inHeader {
+		p.keep(text)
+	}
+	p.data(text, false)
+}
+
+// longText examines a piece of a long line and returns it without its line end. A
+// CR at the end of the piece is left for the next one to judge.
+func (p *parser) longText(b []byte, ends bool) []byte {
+	l := &p.long
+	if l.cr && b[0] != '\n' {
+		l.bareCR()
+	}
+	text, last := b, byte(0)
+	if ends {
+		text = text[:len(text)-1]
+	}
+	if len(text) > 0 {
+		last = text[len(text)-1]
+	}
+	if last == '\r' {
+		text = text[:len(text)-1]
+	}
+	if ends && last != '\r' && !l.cr {
+		l.faults |= bareLF
+	}
+	l.cr = last == '\r' && !ends
+	l.faults |= examine(text)
+	l.length += len(text)
+	return text
+}
+
+// bareCR counts the CR that was left, now that it turned out to be none of a line end.
+func (l *longLine) bareCR() {
+	l.cr = false
+	l.faults |= bareCR
+	l.length++
+}
+
+func (p *parser) endLong() {
+	if p.long.cr { // the body ends in CR
+		p.long.bareCR()
+	}
+	p.midst = false
+	p.count(p.top(), p.long.length, p.long.faults, p.inData())
+}
+
+// match finds the open multipart whose boundary line this is, the innermost
+// first, and tells whether it is the closing one.
+func (p *parser) match(line []byte) (index int, closing bool) {
+	if p.open <= 0 || len(line) < 3 || line[0] != '-' || line[1] != '-' {
+		return -1, false
+	}
+	for i := len(p.stack) - 1; i >= 0; i-- {
+		t := p.stack[i]
+		if t.kind != multipart || t.closed {
+			continue
+		}
+		rest, found := bytes.CutPrefix(line[2:], t.boundary)
+		if !found {
+			continue
+		}
+		if blank(rest) {
+			return i, false
+		}
+		if rest, closes := bytes.CutPrefix(rest, []byte("--")); closes && blank(rest) {
+			return i, true
+		}
+	}
+	return -1, false
+}
+
+// blank reports whether b is nothing but the padding that may follow a boundary.
+func blank(b []byte) bool { return len(bytes.TrimLeft(b, " \t\r")) == 0 }
+
+// delimiter ends what is open inside the multipart at index i of the stack, and
+// begins its next part.
+func (p *parser) delimiter(i int, closing bool) {
+	p.endHeaders()
+	if p.stopped { // a bound was reached by that very header
+		return
+	}
+	p.endDownTo(i + 1)
+	t := p.stack[i]
+	if closing {
+		t.closed = true
+		p.open--
+		return
+	}
+	p.push(t)
+}
+
+// endDownTo ends the entities from the innermost one down to index i of the stack.
+func (p *parser) endDownTo(i int) {
+	for len(p.stack) > i {
+		t := p.top()
+		if t.kind == multipart && !t.closed {
+			p.open--
+		}
+		p.to.end(t)
+		p.stack = p.stack[:len(p.stack)-1]
+	}
+	p.wanted = false
+}
+
+// push begins the next part of t, whose header is read next.
+func (p *parser) push(t *part) {
+	switch {
+	case len(p.stack) > maxDepth:
+		p.stop(t, "nested too deep to be read further")
+		return
+	case p.parts == maxParts:
+		p.stop(t, "too many parts to be read further")
+		return
+	}
+	p.parts++
+	t.children++
+	p.stack = append(p.stack, &part{
+		parent: t, number: t.children, depth: t.depth + 1, begins: p.line + 1,
+		forwarded: t.forwarded || t.kind == container,
+	})
+	p.inHeader, p.overflow, p.header = true, false, p.header[:0]
+}
+
+// stop has the parser take all that follows for data.
+func (p *parser) stop(t *part, what string) {
+	for _, open := range p.stack {
+		open.cut = true
+	}
+	p.stopped, p.open = true, 0
+	p.to.limit(t, what)
+}
+
+// headerLine takes a line of a part's header. It returns false if the line does
+// not belong to the header any more.
+func (p *parser) headerLine(text []byte) bool {
+	switch {
+	case len(text) == 0:
+		p.endHeader()
+		return true
+	case text[0] == ' ' || text[0] == '\t':
+		if len(p.header) > 0 {
+			p.keepLine(text)
+			return true
+		}
+	case isField(text):
+		p.keepLine(text)
+		return true
+	case len(p.header) == 0 && p.top().parent.kind == container && isEnvelope(text):
+		return true
+	}
+	p.endHeader()
+	return false
+}
+
+// isField reports whether a line begins a header field.
+func isField(text []byte) bool {
+	colon := bytes.IndexByte(text, ':')
+	if colon <= 0 {
+		return false
+	}
+	return bytes.IndexAny(bytes.TrimRight(text[:colon], " \t"), " \t") < 0
+}
+
+// isEnvelope recognizes the line of an mbox that some programs leave on top of a forwarded message.
+func isEnvelope(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("From ")) || bytes.HasPrefix(text, []byte(">From "))
+}
+
+// keep adds to the header, as far as its bound allows.
+func (p *parser) keep(text []byte) {
+	room := maxPartHeader - len(p.header)
+	if len(text) > room && !p.overflow {
+		p.overflow = true
+		p.to.limit(p.top(), "header over 64 KiB, not all of it was read")
+	}
+	p.header = append(p.header, text[:min(len(text), room)]...)
+}
+
+func (p *parser) keepLine(text []byte) {
+	if len(p.header) > 0 {
+		p.keep([]byte("\n"))
+	}
+	p.keep(text)
+}
+
+// endHeaders ends the header that is being read, and those of messages in it
+// that have none.
+func (p *parser) endHeaders() {
+	for p.inHeader {
+		p.endHeader()
+	}
+}
+
+// endHeader begins the entity whose header was read.
+func (p *parser) endHeader() {
+	p.inHeader = false
+	t := p.top()
+	byDefault := "text/plain"
+	if t.parent.is("multipart/digest") {
+		byDefault = "message/rfc822" // RFC 2046 5.1.5
+	}
+	p.begin(t, parseFields(p.header), byDefault)
+}
+
+func (p *parser) begin(t *part, fields partFields, byDefault string) {
+	t.set(fields, byDefault)
+	p.wanted, p.openings = p.to.begin(t), 0
+	switch t.kind {
+	case multipart:
+		p.open++
+	case container:
+		p.push(t)
+	}
+}

@@ -1,0 +1,161 @@
+package lint
+
+// Action is what a finding of a rule does to the message.
+type Action string
+
+// The actions of a rule.
+const (
+	Reject  Action = "reject"  // refuse the message, for good
+	Warn    Action = "warn"    // record and accept
+	Fix     Action = "fix"     // mend, record what was changed, accept
+	Observe Action = "observe" // evaluate and count only
+	Off     Action = "off"     // do not evaluate
+)
+
+// reply is the SMTP answer to a message that a rule rejects. A greater one is worse.
+type reply uint8
+
+const (
+	badForm     reply = iota // 550 5.6.0, message content (RFC 3463 3.7)
+	tooBig                   // 552 5.3.4, too big for the system (RFC 3463 3.4)
+	blockedType              // 552 5.7.0, as Gmail answers blocked attachments
+	badHeader                // 550 5.7.1, as Gmail answers header faults
+)
+
+func (r reply) codes() (code int, enhanced string) {
+	switch r {
+	case tooBig:
+		return 552, "5.3.4"
+	case blockedType:
+		return 552, "5.7.0"
+	case badHeader:
+		return 550, "5.7.1"
+	default:
+		return 550, "5.6.0"
+	}
+}
+
+// Rule is one row of the catalogue.
+type Rule struct {
+	ID          string
+	Name        string // a few words, as a refusal says it
+	Description string // one sentence
+	Source      string
+	Default     Action
+	Answer      string // what a big receiver says to such a message, "" if not known
+	Fixes       bool   // the action fix is possible
+
+	reply reply
+	// inner: the rule is as strict inside a forwarded message (message/rfc822)
+	// as outside. Rules of mere form are not: the forwarder did not write it
+	// and must not mend it, so there they warn at most.
+	inner bool
+
+	header func(*header)      // once, when the header of the message is complete
+	part   func(*body, *part) // when the header of an entity is complete, the message's own first
+	ended  func(*body, *part) // when an entity has ended, inner ones first
+	end    func(*body)        // once, at the end of the message
+}
+
+const (
+	gmailHeader = "Gmail answers 550 5.7.1"
+	gmailSize   = "Gmail answers 552 5.3.4"
+	gmailLimits = "Gmail message limits"
+)
+
+// Rules returns the catalogue, in the order of the ids.
+func Rules() []Rule { return table() }
+
+// table is the catalogue. It is a function because the rules' functions look
+// things up in it; a Lint calls it once.
+func table() []Rule {
+	return append(headerRules(), mimeRules()...)
+}
+
+func headerRules() []Rule {
+	return []Rule{
+		{ID: "H01", Name: "no From field", Description: "The message has no From field.",
+			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromMissing},
+		{ID: "H02", Name: "several From fields", Description: "The message has more than one From field.",
+			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromRepeated},
+		{ID: "H03", Name: "several addresses in From", Description: "The From field holds more than one address.",
+			Source: "Gmail sender guidelines", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromSeveral},
+		{ID: "H04", Name: "From is no address", Description: "The From field can't be parsed, or its address has no domain.",
+			Source: "RFC 5322 3.4", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromUnparsable},
+		{ID: "H05", Name: "From domain is malformed", Description: "The domain of the From address is not of valid syntax, the rules for internationalized names included.",
+			Source: "RFC 5321 4.1.2, RFC 5890 2.3.2", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromDomain},
+		{ID: "H07", Name: "no Date field", Description: "The message has no Date field.",
+			Source: "RFC 5322 3.6", Default: Fix, Fixes: true, header: dateMissing},
+		{ID: "H09", Name: "field repeated", Description: "A field that may stand once only is repeated.",
+			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: repeated},
+		{ID: "H10", Name: "no Message-ID field", Description: "The message has no Message-ID field.",
+			Source: "RFC 5322 3.6.4", Default: Fix, Answer: gmailHeader, Fixes: true, reply: badHeader, header: messageIDMissing},
+		{ID: "H11", Name: "Message-ID malformed", Description: "The Message-ID is not of the form <left@right>, or holds white space.",
+			Source: "RFC 5322 3.6.4", Default: Reject, Answer: gmailHeader, reply: badHeader, header: messageIDMalformed},
+		{ID: "H12", Name: "Message-ID too long", Description: "The Message-ID has more than 500 characters.",
+			Source: gmailLimits, Default: Reject, Answer: gmailHeader, reply: badHeader, header: messageIDLong},
+		{ID: "H15", Name: "Subject too long", Description: "The Subject has more than 998 characters.",
+			Source: gmailLimits, Default: Reject, Answer: gmailHeader, reply: badHeader, header: subjectLong},
+		{ID: "H16", Name: "reply to nothing", Description: "The Subject begins with Re: or Fwd:, but there is neither In-Reply-To nor References.",
+			Source: "Google sender guidelines", Default: Warn, header: replyToNothing},
+		{ID: "H17", Name: "raw 8-bit octets in the header", Description: "A header field holds octets above 127 although the message is not sent with SMTPUTF8, or octets that are not UTF-8.",
+			Source: "RFC 5322 2.2, RFC 6532 3", Default: Reject, Answer: gmailHeader, reply: badHeader, header: rawOctets},
+		{ID: "H20", Name: "bare CR, bare LF or NUL", Description: "A line end is not CRLF, or an octet is NUL: receivers disagree on where lines and messages end.",
+			Source: "RFC 5321 2.3.8, 4.1.1.4", Default: Reject, reply: badForm, inner: true, header: bareInHeader, ended: bareInBody},
+		{ID: "H21", Name: "illegal field name", Description: "A field name is empty, is followed by white space, or holds characters that no name may have.",
+			Source: "RFC 5322 2.2", Default: Reject, reply: badForm, header: fieldName},
+		{ID: "H22", Name: "header line too long", Description: "A line of the header has more than 998 octets.",
+			Source: "RFC 5322 2.1.1", Default: Reject, reply: badForm, header: headerLine},
+		{ID: "H23", Name: "header too large", Description: "The header has more than 500 KB or 5000 fields, or a field (To, Cc and References apart) more than 32 KB, or a field name more than 1 KB.",
+			Source: gmailLimits, Default: Reject, Answer: gmailSize, reply: tooBig, header: headerSize},
+		{ID: "H24", Name: "no recipient field", Description: "The message has none of To, Cc and Bcc.",
+			Source: "RFC 5322 3.6", Default: Warn, header: noRecipients},
+		{ID: "H25", Name: "Bcc field", Description: "The message shows its blind recipients.",
+			Source: "RFC 5322 3.6.3", Default: Fix, Fixes: true, header: bccPresent},
+		{ID: "H26", Name: "Return-Path field", Description: "The message has a Return-Path field, which only the final delivery may add.",
+			Source: "RFC 5321 4.4", Default: Fix, Fixes: true, header: returnPathPresent},
+		{ID: "H27", Name: "Reply-To is no address list", Description: "The Reply-To field can't be parsed.",
+			Source: "RFC 5322 3.6.2", Default: Warn, header: replyToUnparsable},
+		{ID: "H28", Name: "several From addresses without Sender", Description: "The From field holds more than one address and there is no Sender field (where H03 is off).",
+			Source: "RFC 5322 3.6.2", Default: Reject, reply: badHeader, header: senderMissing},
+		{ID: "H32", Name: "too many hops", Description: "The message has 50 or more Received fields.",
+			Source: "RFC 5321 6.3", Default: Reject, Answer: "Gmail answers 554 5.4.6", reply: badForm, header: tooManyHops},
+	}
+}
+
+func mimeRules() []Rule {
+	return []Rule{
+		{ID: "M01", Name: "multipart without its boundary", Description: "A multipart has no boundary parameter, or its boundary never appears.",
+			Source: "RFC 2046 5.1.1", Default: Reject, reply: badForm, ended: boundaryMissing},
+		{ID: "M02", Name: "illegal boundary", Description: "A boundary has more than 70 characters, or characters that no boundary may have.",
+			Source: "RFC 2046 5.1.1", Default: Warn, part: boundaryIllegal},
+		{ID: "M03", Name: "closing boundary missing", Description: "A multipart has no closing boundary.",
+			Source: "RFC 2046 5.1.1", Default: Warn, ended: boundaryUnclosed},
+		{ID: "M04", Name: "no MIME-Version: 1.0", Description: "The message has MIME fields but no valid MIME-Version field.",
+			Source: "RFC 2045 4", Default: Fix, Fixes: true, header: mimeVersion},
+		{ID: "M05", Name: "MIME field repeated", Description: "Content-Type or Content-Transfer-Encoding is repeated in one entity.",
+			Source: "RFC 2045 3", Default: Reject, reply: badForm, part: mimeRepeated},
+		{ID: "M06", Name: "encoded composite", Description: "A multipart or message/* entity has an encoding other than 7bit, 8bit or binary.",
+			Source: "RFC 2045 6.4", Default: Reject, reply: badForm, part: encodedComposite},
+		{ID: "M08", Name: "encoded line too long", Description: "A line of base64 or quoted-printable data has more than 76 characters.",
+			Source: "RFC 2045 6.7, 6.8", Default: Warn, ended: encodedLine},
+		{ID: "M09", Name: "body line too long", Description: "A line of the body has more than 998 octets; MTAs break it after signing, so the signature dies.",
+			Source: "RFC 5322 2.1.1", Default: Reject, reply: badForm, inner: true, ended: bodyLine},
+		{ID: "M10", Name: "8-bit octets in a 7bit part", Description: "A part that is declared 7bit, or not declared at all, holds octets above 127.",
+			Source: "RFC 2045 2.7, 6.2", Default: Reject, reply: badForm, ended: eightBit},
+		{ID: "M13", Name: "html without plain text", Description: "A text/html part has no text/plain alternative.",
+			Source: "RFC 2046 5.1.4", Default: Warn, part: htmlAlone, ended: htmlOnlyAlternative},
+		{ID: "M14", Name: "html before plain text", Description: "In a multipart/alternative, text/html stands before text/plain; the last one is the preferred one.",
+			Source: "RFC 2046 5.1.4", Default: Warn, ended: alternativeOrder},
+		{ID: "M18", Name: "too many or too deep parts", Description: "Parts are nested deeper than 20, there are more than 500, or a part's header is over 64 KiB.",
+			Source: "what a parser can bear", Default: Reject, reply: badForm, inner: true, part: structureSize},
+		{ID: "M19", Name: "blocked attachment type", Description: "An attachment, or a file in a zip archive, has a name that big receivers block.",
+			Source: "Gmail, file types blocked", Default: Reject, Answer: "Gmail answers 552 5.7.0", reply: blockedType, inner: true, part: blockedName, ended: blockedInZip},
+		{ID: "M20", Name: "message too big", Description: "The encoded size of the message is over the limit (max_size).",
+			Source: gmailLimits, Default: Reject, Answer: gmailSize, reply: tooBig, end: messageSize},
+		{ID: "M21", Name: "raw 8-bit octets in a file name", Description: "A file name parameter holds octets above 127 rather than the encoding of RFC 2231.",
+			Source: "RFC 2231 4", Default: Warn, part: rawFileName},
+		{ID: "M22", Name: "Content-Type does not fit the body", Description: "The declared type is not what the body is: text that holds MIME parts or html, or a multipart that lacks the parts its type calls for.",
+			Source: "RFC 2046 4.1.3, 5.1; RFC 1847 2", Default: Warn, ended: typeMismatch},
+	}
+}

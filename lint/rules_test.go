@@ -1,0 +1,179 @@
+package lint
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pratique/message"
+)
+
+// testEnv is an Env that always answers the same.
+func testEnv() Env {
+	return Env{
+		Clock:    func() time.Time { return time.Date(2025, 6, 2, 12, 0, 0, 0, time.UTC) },
+		Hostname: "mail.example.org",
+		Random:   zeros{},
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func newLint(t testing.TB, opts Options) *Lint {
+	t.Helper()
+	l, err := New(opts, testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// lintFile plays a stored message through a collecting Lint.
+func lintFile(t testing.TB, opts Options, content []byte) *message.Message {
+	t.Helper()
+	m := &message.Message{Sender: "ann@example.org"}
+	if err := message.Play(context.Background(), newLint(t, opts).Collecting(), m, bytes.NewReader(content), nil); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// ruleOptions are those under which the files of a rule are judged, where the defaults won't do.
+func ruleOptions(id string) Options {
+	opts := DefaultOptions()
+	switch id {
+	case "H28":
+		opts.Rules = map[string]string{"H03": "off"}
+	case "M20":
+		opts.MaxSize = 4 << 10
+	}
+	return opts
+}
+
+// companions are the rules that a bad file breaks besides its own, because one comes with the other.
+var companions = map[string][]string{
+	"M06/bad-rfc822-base64":   nil,
+	"M18/bad-part-header":     nil,
+	"M20/bad-over":            nil,
+	"M22/bad-one-alternative": nil,
+}
+
+func TestEveryRuleHasGoodAndBadFiles(t *testing.T) {
+	for _, rule := range Rules() {
+		t.Run(rule.ID, func(t *testing.T) {
+			good, bad := 0, 0
+			for _, path := range ruleFiles(t, rule.ID) {
+				name := strings.TrimSuffix(filepath.Base(path), ".eml")
+				switch {
+				case strings.HasPrefix(name, "good-"):
+					good++
+				case strings.HasPrefix(name, "bad-"):
+					bad++
+				default:
+					t.Errorf("%s is neither good- nor bad-", path)
+				}
+			}
+			if good == 0 || bad == 0 {
+				t.Errorf("%d good files and %d bad ones, want one of each at least", good, bad)
+			}
+		})
+	}
+}
+
+func ruleFiles(t testing.TB, id string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", "rules", id, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func TestRuleFiles(t *testing.T) {
+	for _, rule := range Rules() {
+		for _, path := range ruleFiles(t, rule.ID) {
+			name := rule.ID + "/" + strings.TrimSuffix(filepath.Base(path), ".eml")
+			t.Run(name, func(t *testing.T) {
+				content, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := lintFile(t, ruleOptions(rule.ID), content)
+				var want []string
+				if strings.Contains(name, "/bad-") {
+					want = append(slices.Clone(companions[name]), rule.ID)
+				}
+				wantRules(t, m, want)
+				wantActions(t, m, rule)
+			})
+		}
+	}
+}
+
+func wantRules(t *testing.T, m *message.Message, want []string) {
+	t.Helper()
+	var got []string
+	for _, f := range m.Findings {
+		if !slices.Contains(got, f.Rule) {
+			got = append(got, f.Rule)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("rules %v, want %v: %+v", got, want, m.Findings)
+	}
+}
+
+// wantActions holds that the findings of the file's rule have its default action and a place.
+func wantActions(t *testing.T, m *message.Message, rule Rule) {
+	t.Helper()
+	for _, f := range m.Findings {
+		if f.Rule == rule.ID && f.Action != string(rule.Default) {
+			t.Errorf("action %q, want %q: %+v", f.Action, rule.Default, f)
+		}
+		if f.Where == "" || f.Check != "lint" {
+			t.Errorf("finding without its place or check: %+v", f)
+		}
+	}
+}
+
+func TestRuleTableIsComplete(t *testing.T) {
+	ids := map[string]bool{}
+	last := ""
+	for _, r := range Rules() {
+		if ids[r.ID] {
+			t.Errorf("%s stands twice", r.ID)
+		}
+		ids[r.ID] = true
+		if r.Name == "" || r.Description == "" || r.Source == "" || r.Default == "" {
+			t.Errorf("%s: a field is empty: %+v", r.ID, r)
+		}
+		if r.Default == Fix && !r.Fixes {
+			t.Errorf("%s is fixed by default and can't be", r.ID)
+		}
+		if r.header == nil && r.part == nil && r.ended == nil && r.end == nil {
+			t.Errorf("%s has no function", r.ID)
+		}
+		if r.ID < last {
+			t.Errorf("%s stands behind %s", r.ID, last)
+		}
+		last = r.ID
+	}
+	dirs, err := os.ReadDir(filepath.Join("testdata", "rules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if !ids[d.Name()] {
+			t.Errorf("testdata/rules/%s belongs to no rule", d.Name())
+		}
+	}
+}
