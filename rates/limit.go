@@ -145,7 +145,7 @@ func subjectText(k kind, key string) string {
 	return strings.ReplaceAll(k.String(), "_", " ") + " " + printable(key)
 }
 
-// printable keeps a key fit for an SMTP reply (RFC 5321 4.2) and for a terminal.
+// printable keeps a key fit for an SMTP reply (RFC 5321 4.2).
 func printable(key string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

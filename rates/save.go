@@ -113,10 +113,11 @@ func (s *Store) collect() []change {
 
 func (s *shard) collect(changes []change, k kind) []change {
 	changes = slices.Grow(changes, len(s.unsaved))
-	for e, b := range s.unsaved {
-		changes = append(changes, change{row: row{kind: k, key: e.key, bucket: b}, shard: s})
+	for _, u := range s.unsaved {
+		changes = append(changes, change{row: row{kind: k, key: u.entry.key, bucket: u.bucket}, shard: s})
+		u.entry.unsaved = 0
 	}
-	clear(s.unsaved)
+	s.unsaved = nil
 	return changes
 }
 
@@ -138,9 +139,7 @@ func (s *Store) giveBack(changes []change) {
 	for _, c := range changes {
 		c.shard.mu.Lock()
 		if e := c.shard.entries[c.key]; e != nil {
-			b := c.shard.unsaved[e]
-			b.absorb(c.bucket)
-			c.shard.unsaved[e] = b
+			c.shard.markUnsaved(e, c.bucket)
 		}
 		c.shard.mu.Unlock()
 	}

@@ -21,10 +21,11 @@ var errFull = errors.New("the memory for counts is full of keys that are near th
 type shard struct {
 	mu       sync.Mutex
 	entries  map[string]*entry
-	recent   list              // may be forgotten, the least recently used one first
-	guarded  list              // may not, until their guard is over
-	unsaved  map[*entry]bucket // what happened since it was last collected for the store
-	used     int               // octets, as reckoned by entry.cost
+	recent   list      // may be forgotten, the least recently used one first
+	guarded  list      // may not, until their guard is over
+	unsaved  []unsaved // what happened since it was last collected for the file
+	saves    bool      // there is a file
+	used     int       // octets, as reckoned by entry.cost
 	capacity int
 }
 
@@ -34,9 +35,16 @@ type entry struct {
 	series   series
 	underway amounts
 	guard    uint32 // Unix second until which it must not be forgotten
+	unsaved  uint32 // its place in shard.unsaved, from 1; 0 if it is not there
 
 	in         *list
 	prev, next *entry
+}
+
+// unsaved is what happened to one key and is not in the file yet.
+type unsaved struct {
+	entry  *entry
+	bucket bucket
 }
 
 // The memory of an entry beside its key and buckets: itself, its place in the
@@ -161,9 +169,31 @@ func (s *shard) settle(key string, p place, now int64, r rule, b bucket) error {
 // record adds to the counts of an entry that is in no list.
 func (s *shard) record(e *entry, now int64, ws windows, b bucket) {
 	s.append(e, now, ws, b)
-	unsaved := s.unsaved[e]
-	unsaved.absorb(b)
-	s.unsaved[e] = unsaved
+	s.markUnsaved(e, b)
+}
+
+func (s *shard) markUnsaved(e *entry, b bucket) {
+	switch {
+	case !s.saves:
+	case e.unsaved == 0:
+		s.unsaved = append(s.unsaved, unsaved{entry: e, bucket: b})
+		e.unsaved = uint32(len(s.unsaved))
+	default:
+		s.unsaved[e.unsaved-1].bucket.absorb(b)
+	}
+}
+
+// dropUnsaved takes an entry out of what is to be saved: the last one takes its place.
+func (s *shard) dropUnsaved(e *entry) {
+	if e.unsaved == 0 {
+		return
+	}
+	n := len(s.unsaved) - 1
+	moved := s.unsaved[n]
+	s.unsaved[e.unsaved-1] = moved
+	moved.entry.unsaved = e.unsaved
+	s.unsaved[n] = unsaved{}
+	s.unsaved, e.unsaved = s.unsaved[:n], 0
 }
 
 // append puts a bucket at the end of an entry's series, within the memory that there is.
@@ -270,7 +300,7 @@ func (s *shard) makeRoom(octets int) bool {
 func (s *shard) forget(e *entry) {
 	s.used -= e.cost()
 	delete(s.entries, e.key)
-	delete(s.unsaved, e)
+	s.dropUnsaved(e)
 }
 
 // sweep forgets what is of no use any more and ends the guards that are over.

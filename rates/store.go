@@ -67,7 +67,7 @@ func Open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 func open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger, memory int) (*Store, error) {
 	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{})}
 	for k := range s.tables {
-		s.tables[k].init(memory)
+		s.tables[k].init(memory, stateDir != "")
 	}
 	if stateDir == "" {
 		log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")

@@ -23,12 +23,12 @@ type table struct {
 	windows atomic.Pointer[windows]
 }
 
-func (t *table) init(memory int) {
+func (t *table) init(memory int, saves bool) {
 	t.seed = maphash.MakeSeed()
 	t.windows.Store(&reportWindows)
 	for i := range t.shards {
 		t.shards[i].entries = map[string]*entry{}
-		t.shards[i].unsaved = map[*entry]bucket{}
+		t.shards[i].saves = saves
 		t.shards[i].capacity = memory / shardCount
 	}
 }

@@ -1,0 +1,96 @@
+package rates
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"pratique/message"
+)
+
+// BenchmarkMessage is all that a message with two recipients costs: places under
+// five limits, and counts for seven keys. Run it with -cpu 1,2.
+func BenchmarkMessage(b *testing.B) {
+	clock := newClock()
+	store := openStore(b, b.TempDir(), clock)
+	r := newRates(b, store,
+		perHour("client", "messages", 1<<40, "tempfail"),
+		Limit{Per: "client", Count: "recipients", Max: 1 << 40, Every: 24 * time.Hour, Then: "tempfail"},
+		perHour("sender_domain", "recipients", 1<<40, "tempfail"),
+		perHour("recipient_domain", "messages", 1<<40, "tempfail"),
+		perHour("total", "bytes", 1<<50, "tempfail"))
+	// Everybody has a day of counts already.
+	messages := make([]*message.Message, 256)
+	for i := range messages {
+		messages[i] = newMessage(fmt.Sprintf("x@d%d.example", i), "y@gmail.example")
+		messages[i].Client.Addr = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+		messages[i].Sender = fmt.Sprintf("s%d@shop.example", i)
+	}
+	for range 24 * 30 {
+		clock.advance(2 * time.Minute)
+		for _, m := range messages[:8] {
+			send(r, m)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			m := *messages[i%len(messages)]
+			inspector, err := r.Begin(b.Context(), &m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := inspector.Header(); err != nil {
+				b.Fatal(err)
+			}
+			if err := inspector.End(); err != nil {
+				b.Fatal(err)
+			}
+			inspector.Close()
+			r.Observe(&m, message.Outcome{Verdict: message.Accepted})
+		}
+	})
+}
+
+// BenchmarkMillionKeys is a million senders, with memory for all of them and
+// with the memory that there is, and what stays in use.
+func BenchmarkMillionKeys(b *testing.B) {
+	for name, memory := range map[string]int{"all": 1 << 30, "bounded": kindMemory} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				store := openStoreSized(b, "", newClock(), memory)
+				now := store.time.seconds()
+				for i := range 1_000_000 {
+					store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+				}
+				b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
+				keys := 0
+				for i := range store.tables[perSender].shards {
+					keys += len(store.tables[perSender].shards[i].entries)
+				}
+				b.ReportMetric(float64(keys), "keys")
+				runtime.KeepAlive(store)
+			}
+		})
+	}
+}
+
+// BenchmarkSave writes a batch of 1,000 keys.
+func BenchmarkSave(b *testing.B) {
+	clock := newClock()
+	store := openStore(b, b.TempDir(), clock)
+	for b.Loop() {
+		now := store.time.seconds()
+		for i := range 1000 {
+			store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+		}
+		store.save()
+		if err := store.Health(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package rates
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"pratique/message"
+)
+
+// small is memory for about 600 keys of each kind.
+const small = 128 << 10
+
+func from(sender string) *message.Message {
+	m := newMessage("x@one.example")
+	m.Sender = sender
+	return m
+}
+
+func flood(r *Rates, n int) {
+	for i := range n {
+		send(r, from(fmt.Sprintf("flood%d@flood%d.example", i, i)))
+	}
+}
+
+func TestMemoryIsBoundedUnderManyKeys(t *testing.T) {
+	clock := newClock()
+	store := openStoreSized(t, t.TempDir(), clock, small)
+	r := newRates(t, store, perHour("sender", "messages", 10, "tempfail"))
+	for range 8 {
+		flood(r, 800)
+		store.save()
+		clock.advance(time.Minute)
+		for k := range store.tables {
+			keys, used := 0, 0
+			for i := range store.tables[k].shards {
+				used += store.tables[k].shards[i].used
+				keys += len(store.tables[k].shards[i].entries)
+			}
+			if used > small || keys > small/entryCost {
+				t.Fatalf("%v: %d keys in %d octets", kind(k), keys, used)
+			}
+		}
+	}
+	if keys := len(store.tables[perSender].shards[0].entries); keys < 50 {
+		t.Errorf("only %d keys are left in a shard", keys)
+	}
+	wantNothingReserved(t, r)
+	// What memory forgets, the file forgets too.
+	store.rewrite = true
+	if rows := len(store.report(t).Rows); rows > 3*small/entryCost {
+		t.Errorf("%d keys are in the file", rows)
+	}
+}
+
+// A million keys take no more memory than they are reckoned to.
+func TestReckonedMemoryIsTrue(t *testing.T) {
+	const keys = 60_000
+	store := openStore(t, "", newClock())
+	before := heap()
+	now := store.time.seconds()
+	for i := range keys {
+		store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+	}
+	took := int(heap() - before)
+	reckoned := 0
+	for i := range store.tables[perSender].shards {
+		reckoned += store.tables[perSender].shards[i].used
+	}
+	if took > reckoned*5/4 {
+		t.Errorf("%d octets a key are in use, %d are reckoned with", took/keys, reckoned/keys)
+	}
+	runtime.KeepAlive(store)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestAFloodDoesNotPushOutWhoIsNearALimit(t *testing.T) {
+	clock := newClock()
+	store := openStoreSized(t, "", clock, small)
+	r := newRates(t, store, perHour("sender", "messages", 4, "tempfail"))
+	underway := from("underway@shop.example")
+	if err := begin(r, underway, ""); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		send(r, from("half@shop.example"))
+	}
+	send(r, from("once@shop.example"))
+	flood(r, 5000)
+	r.Observe(underway, message.Outcome{Verdict: message.Accepted})
+	for sender, want := range map[string]uint64{"half@shop.example": 2, "once@shop.example": 0, "underway@shop.example": 1} {
+		if got := store.sum(perSender, sender, countMessages); got != want {
+			t.Errorf("%s has %d messages, want %d", sender, got, want)
+		}
+	}
+	// Another kind has its own memory.
+	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 5004 {
+		t.Errorf("the client has %d messages", got)
+	}
+	wantNothingReserved(t, r)
+
+	// When its window has passed, it goes like any other.
+	clock.advance(time.Hour + 2*time.Second)
+	store.sweep()
+	flood(r, 5000)
+	if got := len(store.tables[perSender].shard("half@shop.example").entries); store.tables[perSender].shard("half@shop.example").entries["half@shop.example"] != nil {
+		t.Errorf("a key that is idle stays, among %d", got)
+	}
+	wantNothingReserved(t, r)
+}
+
+func TestARestartDoesNotForgetWhoIsNearALimit(t *testing.T) {
+	clock, dir := newClock(), t.TempDir()
+	limit := perHour("sender", "messages", 2, "tempfail")
+	store := openStoreSized(t, dir, clock, small)
+	send(newRates(t, store, limit), from("half@shop.example"))
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store = openStoreSized(t, dir, clock, small)
+	r := newRates(t, store, limit, perHour("client", "messages", 1_000_000, "tempfail"))
+	for i := range 3000 {
+		r.store.settle(&subject{kind: perSender, key: fmt.Sprint(i)}, store.time.seconds(), nil, bucket{messages: 1})
+	}
+	if got := store.sum(perSender, "half@shop.example", countMessages); got != 1 {
+		t.Errorf("it has %d messages", got)
+	}
+}
+
+func TestAFullMemoryFailsClosed(t *testing.T) {
+	cases := []struct {
+		then string
+		want message.Verdict
+	}{{"tempfail", message.Tempfailed}, {"hold", message.Tempfailed}, {"observe", message.Accepted}}
+	for _, c := range cases {
+		t.Run(c.then, func(t *testing.T) {
+			clock := newClock()
+			store := openStoreSized(t, "", clock, small)
+			// Every key that has sent anything is at its limit.
+			r := newRates(t, store, perHour("sender", "messages", 1, c.then))
+			flood(r, 5000)
+			m := from("new@shop.example")
+			if o := send(r, m); o.Verdict != c.want {
+				t.Errorf("a new sender: %v", o.Verdict)
+			}
+			if c.want == message.Tempfailed && (len(m.Failures) != 1 || !errors.Is(m.Failures[0].Err, errFull)) {
+				t.Errorf("failures: %+v", m.Failures)
+			}
+			wantNothingReserved(t, r)
+			clock.advance(time.Hour + 2*time.Second)
+			store.sweep()
+			if o := send(r, from("new@shop.example")); o.Verdict != message.Accepted {
+				t.Errorf("a window later: %v, %v", o.Verdict, o.Refusal)
+			}
+			wantNothingReserved(t, r)
+		})
+	}
+}
+
+// Mail that is refused may not push out the counts of mail that was sent.
+func TestRefusedMailForgetsNobody(t *testing.T) {
+	store := openStoreSized(t, "", newClock(), small)
+	r := newRates(t, store, perHour("sender", "messages", 100, "tempfail"))
+	send(r, from("once@shop.example"))
+	for i := range 5000 {
+		r.Observe(from(fmt.Sprintf("flood%d@else.example", i)), message.Outcome{Verdict: message.Refused})
+	}
+	if got := store.sum(perSender, "once@shop.example", countMessages); got != 1 {
+		t.Errorf("it has %d messages", got)
+	}
+	wantNothingReserved(t, r)
+}
+
+// With no memory left for another bucket, counts get coarser and are never less.
+func TestOneKeyStaysWithinItsMemory(t *testing.T) {
+	clock := newClock()
+	store := openStoreSized(t, "", clock, shardCount*(entryCost+len("10.0.0.7")+8*bucketCost))
+	r := newRates(t, store, Limit{Per: "client", Count: "messages", Max: 1_000_000, Every: time.Minute, Then: "tempfail"})
+	sent := uint64(0)
+	for range 55 {
+		send(r, newMessage())
+		clock.advance(time.Second)
+		sent++
+		if got := store.sum(perClient, "10.0.0.7", countMessages); got < sent {
+			t.Fatalf("%d messages are known of %d", got, sent)
+		}
+	}
+	wantNothingReserved(t, r)
+	for i := range store.tables[perClient].shards {
+		if s := &store.tables[perClient].shards[i]; s.used > s.capacity {
+			t.Errorf("%d octets of %d", s.used, s.capacity)
+		}
+	}
+}
+
+func TestIdleKeysGo(t *testing.T) {
+	clock := newClock()
+	store := openStore(t, "", clock)
+	r := newRates(t, store, perHour("sender", "messages", 2, "tempfail"))
+	flood(r, 100)
+	clock.advance(24*time.Hour - time.Second)
+	store.sweep()
+	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 0 || store.tables[perClient].shard("10.0.0.7").entries["10.0.0.7"] == nil {
+		t.Errorf("within a day it is forgotten already, or counts for an hour still: %d", got)
+	}
+	clock.advance(2 * time.Second)
+	store.sweep()
+	for k := range store.tables {
+		for i := range store.tables[k].shards {
+			if s := &store.tables[k].shards[i]; s.used != 0 || len(s.entries)+len(s.unsaved) != 0 {
+				t.Errorf("%v: %d octets, %d keys are left", kind(k), s.used, len(s.entries))
+			}
+		}
+	}
+	// A message that was given up leaves no key behind.
+	m := from("gone@shop.example")
+	if err := begin(r, m, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.Observe(m, message.Outcome{Verdict: message.Aborted})
+	if n := len(store.tables[perSender].shard("gone@shop.example").entries); n != 0 {
+		t.Errorf("%d keys are left", n)
+	}
+}
