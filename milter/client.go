@@ -32,7 +32,9 @@ func (m *macros) read(pairs []byte) {
 		value, pairs, _ = bytes.Cut(pairs, nul)
 		switch string(name) {
 		case "i", "{i}":
-			m.queueID = string(value)
+			if m.queueID != string(value) { // Postfix repeats it with each header field
+				m.queueID = string(value)
+			}
 		case "{auth_authen}":
 			m.login = string(value)
 		case "{daemon_name}":

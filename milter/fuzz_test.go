@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -36,7 +38,67 @@ func (*scripted) SetDeadline(time.Time) error      { return nil }
 func (*scripted) SetReadDeadline(time.Time) error  { return nil }
 func (*scripted) SetWriteDeadline(time.Time) error { return nil }
 
+// recorded are sessions that real MTAs held, as they sent them.
+func recorded(t testing.TB) map[string][]byte {
+	files, err := filepath.Glob("testdata/sessions/*")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no recorded sessions", err)
+	}
+	sessions := make(map[string][]byte)
+	for _, file := range files {
+		if sessions[filepath.Base(file)], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sessions
+}
+
+// TestRecordedSessions replays what Postfix 3.7.11 and Sendmail 8.17.1 sent. The
+// filter of that time refused some of the messages, of which they then sent no
+// more; here, where nothing is refused, those were aborted.
+func TestRecordedSessions(t *testing.T) {
+	const accepted, aborted = message.Accepted, message.Aborted
+	smtp := message.Client{Name: "[127.0.0.1]", Addr: loopback, Helo: "client.example.org", Daemon: "mail.example.org"}
+	local := message.Client{Name: "localhost", Addr: loopback, Local: true, Helo: "localhost", Daemon: "mail.example.org"}
+	mixed := []message.Verdict{accepted, aborted, aborted, aborted, accepted, accepted, aborted, accepted}
+	for name, want := range map[string]struct {
+		client   message.Client
+		sender   string
+		verdicts []message.Verdict
+	}{
+		"postfix-smtp":                  {smtp, "a@example.org", mixed},
+		"postfix-local":                 {local, "a@example.org", []message.Verdict{accepted}},
+		"postfix-local-refused":         {local, "a@example.org", []message.Verdict{aborted}},
+		"postfix-local-refused-at-mail": {local, "bad@example.org", []message.Verdict{aborted}},
+		"postfix-bounce":                {local, "", []message.Verdict{accepted}},
+		"sendmail-smtp":                 {message.Client{Name: "localhost", Addr: loopback, Helo: "client.example.org", Daemon: "MTA"}, "a@example.org", mixed},
+		"sendmail-bs":                   {message.Client{Name: "localhost", Addr: loopback, Local: true, Helo: "x"}, "a@example.org", []message.Verdict{accepted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newActor()
+			mta := newScripted(recorded(t)[name])
+			New(DefaultOptions(), a.pipelineFunc(), slog.New(slog.DiscardHandler)).serve(context.Background(), mta)
+			<-mta.closed
+			for i, verdict := range want.verdicts {
+				o := a.next(t)
+				client := o.m.Client
+				client.Port = 0
+				if o.Verdict != verdict || client != want.client || i == 0 && o.m.Sender != want.sender {
+					t.Errorf("message %d was %v, from %+v, sender %q", i, o.Verdict, o.m.Client, o.m.Sender)
+				}
+				if verdict == accepted && (o.m.QueueID == "" || len(o.m.Recipients) == 0 || o.m.BodySize == 0) {
+					t.Errorf("message %d: queue id %q, %d recipients, %d octets", i, o.m.QueueID, len(o.m.Recipients), o.m.BodySize)
+				}
+			}
+			a.none(t)
+		})
+	}
+}
+
 func FuzzFrames(f *testing.F) {
+	for _, session := range recorded(f) {
+		f.Add(session)
+	}
 	f.Add(miltertest.Frame('M', []byte("<a@example.org>\x00")))
 	f.Add([]byte{0, 0, 0, 0})
 	f.Add([]byte{0, 1, 0, 1, 'B'})
@@ -76,6 +138,9 @@ func FuzzSession(f *testing.F) {
 		frame('R', []byte("<b@example.net>\x00")), frame('T', nil), frame('L', []byte("From\x00 a@example.org\x00")),
 		frame('N', nil), frame('B', []byte("text\r\n")), frame('E', nil), frame('A', nil),
 	}, nil)
+	for _, session := range recorded(f) {
+		f.Add(session)
+	}
 	f.Add(bytes.Join([][]byte{offer, client, mail, mail, frame('K', nil), client, mail, frame('Q', nil)}, nil))
 	f.Add(bytes.Join([][]byte{old, client, mail, frame('A', nil)}, nil))
 	f.Add(bytes.Join([][]byte{offer, frame('C', []byte("x\x00U")), frame('U', []byte("XYZZY\x00")), mail[:90]}, nil))

@@ -21,8 +21,9 @@ const (
 	wantedActions = neededActions | milter.OptChangeHeader | milter.OptQuarantine | milter.OptSetSymList
 
 	// wantedSteps leaves three replies: to MAIL, where the gates answer, to the
-	// end of the header and to the end of the message. The one to the end of the
-	// header also acknowledges, over TCP, what Postfix has written until then.
+	// end of the header, where a refusal saves the body, and to the end of the
+	// message. SKIP is not among them: it is a reply to a body chunk, so it would
+	// cost every message a round trip, and a signature needs the whole body.
 	wantedSteps = milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoRcptReply | milter.OptNoDataReply |
 		milter.OptNoUnknown | milter.OptNoUnknownReply | milter.OptNoHeaderReply | milter.OptNoBodyReply |
 		milter.OptHeaderLeadingSpace
@@ -61,8 +62,8 @@ func negotiate(offer []byte, full bool) (terms, []byte, error) {
 }
 
 // answer encodes what was agreed on, with the macros that we read, at the steps
-// at which one MTA or the other has them. None are asked for at the end of the
-// header, because Postfix sends those before each header field.
+// at which one MTA or the other has them. At the other steps the MTA's own list
+// is left alone; Postfix has the queue id in it, and sends it with each field.
 func (t terms) answer() []byte {
 	b := binary.BigEndian.AppendUint32(nil, t.version)
 	b = binary.BigEndian.AppendUint32(b, uint32(t.actions))

@@ -55,6 +55,14 @@ const (
 	maxReplyLines = 10
 )
 
+// localReply is a refusal of mail that is not from SMTP: one line, because
+// Postfix puts it into the bounce as it is, with "__" where its lines meet.
+func localReply(r *message.Refusal) reply {
+	single := *r
+	single.Text = strings.ReplaceAll(strings.TrimSpace(r.Text), "\n", "; ")
+	return refusalReply(&single)
+}
+
 // refusalReply is a refusal as an SMTP reply of one or more lines, each with
 // code and enhanced status code (RFC 2034 4): "550-5.7.1 a", CRLF, "550 5.7.1 b".
 // Postfix takes the filter out of service for a reply that is not of this form.

@@ -62,11 +62,9 @@ func newTransaction(s *session) *transaction {
 
 // define takes macros that come after MAIL.
 func (tx *transaction) define(pairs []byte) {
-	var m macros
+	m := macros{queueID: tx.m.QueueID}
 	m.read(pairs)
-	if m.queueID != "" {
-		tx.m.QueueID = m.queueID
-	}
+	tx.m.QueueID = m.queueID
 }
 
 // admit asks the gates. Their answer stands, unless it is to let a message pass
@@ -235,6 +233,9 @@ func (tx *transaction) answer() reply {
 	switch o.Verdict {
 	case message.Refused, message.Tempfailed:
 		tx.replied = refusalReply(o.Refusal)
+		if tx.m.Client.Local {
+			tx.replied = localReply(o.Refusal)
+		}
 	case message.Discarded:
 		tx.replied = discardReply
 	default:

@@ -109,6 +109,9 @@ func TestRefusalsAreRepliesThatEveryMTATakes(t *testing.T) {
 			t.Errorf("%+v became\n%q, want\n%q", tc.in, r.data, tc.want)
 		}
 	}
+	if r := localReply(&message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "a\nb\n"}); r.data != "550 5.7.1 a; b\x00" {
+		t.Errorf("local mail is answered %q", r.data)
+	}
 	r := refusalReply(&message.Refusal{Code: 550, Enhanced: "5.7.1", Text: strings.Repeat("x", 100_000)})
 	lines := strings.Split(strings.TrimSuffix(r.data, "\x00"), "\r\n")
 	if len(lines) != maxReplyLines {

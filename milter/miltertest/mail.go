@@ -201,7 +201,7 @@ func (c *Conn) fieldMacros(code milter.Code, stage milter.Stage, id []string) {
 	if !c.mta.FieldMacros {
 		return
 	}
-	if len(c.SymList) > 0 && !strings.Contains(c.SymList[stage], "i") {
+	if names, asked := c.SymList[stage]; asked && !strings.Contains(names, "i") {
 		id = nil
 	}
 	c.Macros(code, id...)

@@ -179,18 +179,29 @@ func (c Client) connect() []byte {
 
 // Macros puts a MACRO frame with pairs of name and value before a command.
 func (c *Conn) Macros(before milter.Code, pairs ...string) {
-	data := []byte{byte(before)}
+	size := 1
 	for _, s := range pairs {
-		data = append(append(data, s...), 0)
+		size += len(s) + 1
 	}
-	c.Put(milter.CodeMacro, data)
+	c.head(milter.CodeMacro, size)
+	c.w.WriteByte(byte(before))
+	for _, s := range pairs {
+		c.w.WriteString(s)
+		c.w.WriteByte(0)
+	}
+}
+
+// head puts the length of a frame and its command.
+func (c *Conn) head(code milter.Code, size int) {
+	length := uint32(1 + size)
+	for _, b := range [...]byte{byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length), byte(code)} {
+		c.w.WriteByte(b)
+	}
 }
 
 // Put puts a command into the buffer; errors come with Flush.
 func (c *Conn) Put(code milter.Code, data []byte) {
-	head := [5]byte{4: byte(code)}
-	binary.BigEndian.PutUint32(head[:], uint32(1+len(data)))
-	c.w.Write(head[:])
+	c.head(code, len(data))
 	c.w.Write(data)
 }
 
