@@ -2,7 +2,6 @@ package milter
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -386,22 +385,21 @@ func TestPanicInTheEdgeEndsItsConnectionOnly(t *testing.T) {
 	logged(t, r, "no configuration", "stack=", "level=ERROR")
 }
 
-func TestChecksAreToldThatTheMTAWentAway(t *testing.T) {
+func TestLoginIsThatOfTheMessage(t *testing.T) {
 	a := newActor()
-	began := make(chan struct{})
-	a.at, a.act = message.StageEnd, func(ctx context.Context, _ *message.Message) error {
-		close(began)
-		<-ctx.Done()
-		return nil
-	}
-	r := startActor(t, a, message.Tempfail)
-	c := connect(t, r, miltertest.Postfix(), testClient)
-	c.Command(milter.CodeMail, []byte("<a@example.org>\x00"))
-	c.Put(milter.CodeEOB, nil)
-	c.Flush()
-	<-began
-	c.Close()
-	if o := a.next(t); o.Verdict != message.Lost || o.Stage != message.StageEnd || o.closed != 1 {
-		t.Errorf("outcome %+v, closed %d times", o.Outcome, o.closed)
+	c := connect(t, startActor(t, a, message.Tempfail), miltertest.Sendmail(), miltertest.Client{Name: "c.example", Family: '4', Addr: "192.0.2.1", Port: 1})
+	for _, login := range []string{"shop", ""} {
+		if login != "" {
+			c.Macros(milter.CodeMail, "i", "Q1", "{auth_authen}", login)
+		}
+		if _, err := c.Command(milter.CodeMail, []byte("<a@example.org>\x00")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Abort(); err != nil {
+			t.Fatal(err)
+		}
+		if o := a.next(t); o.m.Client.Login != login || (o.m.QueueID == "") != (login == "") {
+			t.Errorf("login %q, queue id %q, want login %q", o.m.Client.Login, o.m.QueueID, login)
+		}
 	}
 }

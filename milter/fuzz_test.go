@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"pratique/message"
@@ -92,6 +93,26 @@ func TestRecordedSessions(t *testing.T) {
 			}
 			a.none(t)
 		})
+	}
+}
+
+// TestAnySplitOfASessionIsTheSame: how the octets of a session come makes no difference.
+func TestAnySplitOfASessionIsTheSame(t *testing.T) {
+	for name, session := range recorded(t) {
+		replies := func(in io.Reader) string {
+			mta := newScripted(nil)
+			mta.in = in
+			New(DefaultOptions(), newActor().pipelineFunc(), slog.New(slog.DiscardHandler)).serve(context.Background(), mta)
+			<-mta.closed
+			return mta.out.String()
+		}
+		whole := replies(bytes.NewReader(session))
+		if octets := replies(iotest.OneByteReader(bytes.NewReader(session))); octets != whole {
+			t.Errorf("%s: octet by octet it is answered %q, in one piece %q", name, octets, whole)
+		}
+		if halves := replies(iotest.HalfReader(bytes.NewReader(session))); halves != whole {
+			t.Errorf("%s: in halves it is answered %q, in one piece %q", name, halves, whole)
+		}
 	}
 }
 

@@ -50,9 +50,8 @@ func (s *syncBuffer) String() string {
 
 // actor is a gate, a check and an observer that does as it is told at one stage.
 type actor struct {
-	at      message.Stage
-	act     func(ctx context.Context, m *message.Message) error
-	closing func()
+	at  message.Stage
+	act func(ctx context.Context, m *message.Message) error
 
 	mu       sync.Mutex
 	outcomes chan outcome

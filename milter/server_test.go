@@ -336,3 +336,23 @@ func TestTheLogHasALineForEachMessage(t *testing.T) {
 		`msg=message queue_id=TEST000001 client=192.0.2.1 login=shop sender=a@example.org recipients=2 size=136 verdict=accepted reply=accept findings=1 notes="signing signed: d=example.org" duration=`,
 		`level=ERROR msg="check failed" queue_id=TEST000001 check=actor stage=end policy=accept error="disk on fire"`)
 }
+
+func TestChecksAreToldThatTheMTAWentAway(t *testing.T) {
+	a := newActor()
+	began := make(chan struct{})
+	a.at, a.act = message.StageEnd, func(ctx context.Context, _ *message.Message) error {
+		close(began)
+		<-ctx.Done()
+		return nil
+	}
+	r := startActor(t, a, message.Tempfail)
+	c := connect(t, r, miltertest.Postfix(), testClient)
+	c.Command(milter.CodeMail, []byte("<a@example.org>\x00"))
+	c.Put(milter.CodeEOB, nil)
+	c.Flush()
+	<-began
+	c.Close()
+	if o := a.next(t); o.Verdict != message.Lost || o.Stage != message.StageEnd || o.closed != 1 {
+		t.Errorf("outcome %+v, closed %d times", o.Outcome, o.closed)
+	}
+}

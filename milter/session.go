@@ -76,9 +76,9 @@ func (s *session) command(code milter.Code, data []byte) (pass bool, err error) 
 	case milter.CodeRcpt:
 		return true, s.inOrder(code, stageEnvelope)
 	case milter.CodeEOH:
-		return true, s.inOrder(code, stageEnvelope, stageHeader)
+		return true, s.inOrder(code, stageHeader)
 	case milter.CodeEOB:
-		if err := s.inOrder(code, stageEnvelope, stageHeader, stageBody); err != nil || len(data) == 0 {
+		if err := s.inOrder(code, stageBody); err != nil || len(data) == 0 {
 			return true, err
 		}
 		s.tx.chunk(data) // the last chunk may come so, as libmilter has it
@@ -101,17 +101,15 @@ func (s *session) command(code milter.Code, data []byte) (pass bool, err error) 
 	return false, fmt.Errorf("the MTA sent the unknown command %q", rune(code))
 }
 
-// inOrder says what is wrong with a command that needs a message at one of these stages.
-func (s *session) inOrder(code milter.Code, stages ...stage) error {
-	if s.tx == nil {
+// inOrder says what is wrong with a command that needs a message, and one that has not got beyond a stage.
+func (s *session) inOrder(code milter.Code, latest stage) error {
+	switch {
+	case s.tx == nil:
 		return fmt.Errorf("the MTA sent command %q without a MAIL before it", rune(code))
+	case s.tx.stage > latest:
+		return fmt.Errorf("the MTA sent command %q out of order", rune(code))
 	}
-	for _, at := range stages {
-		if s.tx.stage == at {
-			return nil
-		}
-	}
-	return fmt.Errorf("the MTA sent command %q out of order", rune(code))
+	return nil
 }
 
 // reply answers a command that was carried out here, unless it has no reply by agreement.
@@ -234,7 +232,7 @@ func (s *session) Header(string, string, *milter.Modifier) (milter.Response, err
 
 // header adds a header field. One with a NUL in it is kept as it is, for the checks to judge.
 func (s *session) header() error {
-	if err := s.inOrder(milter.CodeHeader, stageEnvelope, stageHeader); err != nil {
+	if err := s.inOrder(milter.CodeHeader, stageHeader); err != nil {
 		return err
 	}
 	name, value, ok := bytes.Cut(s.data, nul)
@@ -261,7 +259,7 @@ func (s *session) BodyChunk([]byte, *milter.Modifier) (milter.Response, error) {
 
 // body hands on a body chunk.
 func (s *session) body() error {
-	if err := s.inOrder(milter.CodeBody, stageEnvelope, stageHeader, stageBody); err != nil {
+	if err := s.inOrder(milter.CodeBody, stageBody); err != nil {
 		return err
 	}
 	s.tx.chunk(s.data)
