@@ -118,9 +118,11 @@ func (i *inspector) settle(a answer, err error) error {
 	case infected:
 		i.m.Note(checkName, "verdict", "infected with "+a.detail)
 		return i.settleInfected(a.detail)
-	default:
+	case oversize:
 		i.m.Note(checkName, "verdict", "not scanned: "+a.detail)
 		return i.settleOversize()
+	default:
+		return fmt.Errorf("scan with clamd at %s ended without a verdict", i.scanner.clamd)
 	}
 }
 

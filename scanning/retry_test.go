@@ -278,6 +278,43 @@ func TestContextEndsTheScan(t *testing.T) {
 	clamd.WaitIdle()
 }
 
+// An administrator is told what it was that took too long.
+func TestErrorsTellWhatTookTooLong(t *testing.T) {
+	const timeout = 50 * time.Millisecond
+	late := func(clamd string, scan func(i message.Inspector) error) string {
+		opts := options(clamd)
+		opts.Timeout = timeout
+		i := begin(t, newScanner(t, opts))
+		defer i.Close()
+		return describe(scan(i))
+	}
+	end := func(i message.Inspector) error { return i.End() }
+	endless := func(i message.Inspector) error {
+		for {
+			if _, err := i.Write(mail(small)); err != nil {
+				return err
+			}
+		}
+	}
+	slowMTA := func(i message.Inspector) error {
+		<-i.(*inspector).scan.done
+		return i.End()
+	}
+	stalls := fake(clamdtest.StallAtOnce)(t)
+	for want, got := range map[string]string{
+		"clamd took the connection and fell silent": late(stalls, end),
+		"fell silent":                       late(stalls, endless),
+		"no such file":                      late(clamdtest.Absent(t), end),
+		"connection refused":                late(clamdtest.Refusing(t), end),
+		"has not come to its end":           late(fake(clamdtest.Clean)(t), slowMTA),
+		"no verdict within 50ms: dial unix": late(clamdtest.Absent(t), end),
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("error = %q, want one of %q", got, want)
+		}
+	}
+}
+
 // A panic in the scan's own goroutine is a failure like any other.
 func TestPanicIsAFailure(t *testing.T) {
 	s := newScanner(t, options("unix:/nonexistent"))

@@ -26,6 +26,10 @@ const (
 
 	// A failed attempt is followed by a pause, which doubles from one to the next.
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
+
+	// lastWordsTimeout is how long the answer of a clamd that hung up may take to
+	// reach us: it was sent before the end of the connection, so it is under way.
+	lastWordsTimeout = time.Second
 )
 
 // scan is clamd's side of one message: a goroutine that takes chunks and ends with a verdict.
@@ -167,8 +171,13 @@ func (c *scan) overdue(last error) error {
 	if errors.As(last, new(awayError)) && !c.gone.Swap(true) {
 		c.log.Error("clamd is gone; until it is back, no message waits for it", "error", last)
 	}
+	if errors.Is(last, net.ErrClosed) { // by us, because time was up
+		last = errSilent
+	}
 	return fmt.Errorf("no verdict within %v: %w", c.opts.Timeout, last)
 }
+
+var errSilent = errors.New("clamd took the connection and fell silent")
 
 // attempt sends the message over a new connection, from its beginning, and reads the verdict.
 func (c *scan) attempt() (answer, error) {
@@ -218,7 +227,7 @@ func (c *scan) send(conn net.Conn) error {
 				return err
 			}
 		case <-c.ctx.Done():
-			return c.ctx.Err()
+			return fmt.Errorf("the message has not come to its end: %w", c.ctx.Err())
 		}
 	}
 }
@@ -252,7 +261,7 @@ func (c *scan) sendChunk(conn net.Conn, ch *chunk, first bool) error {
 // answers a message over its StreamMaxLength. A message that was not sent
 // whole can't be clean.
 func (c *scan) lastWords(conn net.Conn, sending error) (answer, error) {
-	if err := conn.SetReadDeadline(time.Now().Add(lastWords)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(lastWordsTimeout)); err != nil {
 		return answer{}, lostError{sending}
 	}
 	result, err := readAnswer(conn)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // instream is clamd's command in its "z" form: the answer ends in NUL, so that
@@ -173,7 +172,3 @@ func spoke(conn net.Conn) bool {
 	})
 	return err == nil && !silent
 }
-
-// lastWords is how long the answer of a clamd that hung up may take to reach
-// us: it was sent before the end of the connection, so it is under way.
-const lastWords = time.Second

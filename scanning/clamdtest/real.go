@@ -160,8 +160,8 @@ func StartReal(t testing.TB, options map[string]string) *Real {
 	r := &Real{Dir: filepath.Dir(socketPath(t)), Options: options}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(func() {
+		r.Stop()
 		cancel()
-		r.Kill()
 	})
 	err := r.Start(ctx)
 	switch {
