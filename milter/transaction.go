@@ -87,9 +87,8 @@ func (tx *transaction) recipient(r message.Recipient, most int) {
 
 var tooManyRecipients = &message.Refusal{Code: 452, Enhanced: "4.5.3", Text: "too many recipients, please send to fewer at a time"}
 
-// begin begins the checks, at the first sign that no RCPT comes any more. DATA
-// is not such a sign: Postfix sends RCPT after it for recipients that it took
-// from the header.
+// begin begins the checks, when the first part of the message itself comes. DATA
+// would be a step earlier, but below version 4 there is none.
 func (tx *transaction) begin() {
 	if tx.stage != stageEnvelope {
 		return
