@@ -106,7 +106,7 @@ func (s *Server) place(made, path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	gid, err := groupID(s.opts.SocketGroup)
+	gid, err := s.opts.socketGroup()
 	if err != nil {
 		return nil, err
 	}

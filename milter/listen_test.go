@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -39,6 +41,29 @@ func TestUnixSocketsHaveTheirModeAndLeaveNothingBehind(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
 		t.Errorf("%v was left", left)
+	}
+}
+
+func TestRootGivesSocketsToPostfix(t *testing.T) {
+	want := os.Getegid()
+	if postfix, err := groupID("postfix"); err == nil && os.Geteuid() == 0 {
+		want = postfix
+	}
+	own := strconv.Itoa(os.Getegid())
+	for group, gid := range map[string]int{"": want, own: os.Getegid()} {
+		path := filepath.Join(t.TempDir(), "s")
+		l, err := testServer(func(o *Options) { o.SocketGroup = group }).Listen("unix:" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int(info.Sys().(*syscall.Stat_t).Gid); got != gid {
+			t.Errorf("socket_group %q: group %d, want %d", group, got, gid)
+		}
 	}
 }
 

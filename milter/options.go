@@ -19,14 +19,14 @@ type Options struct {
 	MaxRecipients    int           `toml:"max_recipients"`    // of one message
 	SocketMode       string        `toml:"socket_mode"`       // of Unix sockets, octal
 	SocketOwner      string        `toml:"socket_owner"`      // user name or id, "": unchanged
-	SocketGroup      string        `toml:"socket_group"`      // group name or id, "": unchanged
+	SocketGroup      string        `toml:"socket_group"`      // group name or id, "": see socketGroup
 }
 
 // DefaultOptions suits one Postfix with its default process limits.
 func DefaultOptions() Options {
 	return Options{
 		MaxConnections: 1000, IdleTimeout: 10 * time.Minute, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 30 * time.Second, ProgressInterval: 5 * time.Second, ShutdownTimeout: 30 * time.Second,
+		WriteTimeout: 30 * time.Second, ProgressInterval: time.Second, ShutdownTimeout: 30 * time.Second,
 		MaxRecipients: 10_000, SocketMode: "0660",
 	}
 }
@@ -92,6 +92,18 @@ func groupID(s string) (int, error) {
 		}
 		return g.Gid, nil
 	})
+}
+
+// socketGroup is the group of Unix sockets. If none is configured, a daemon that
+// runs as root gives them to Postfix's group where there is one: in root's own
+// group Postfix, which connects as its own user, would need mode 0666.
+func (o Options) socketGroup() (int, error) {
+	if o.SocketGroup == "" && os.Geteuid() == 0 {
+		if gid, err := groupID("postfix"); err == nil {
+			return gid, nil
+		}
+	}
+	return groupID(o.SocketGroup)
 }
 
 func lookUpID(s, kind string, byName func() (string, error)) (int, error) {
