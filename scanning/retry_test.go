@@ -96,7 +96,7 @@ func TestNobodyWaitsForAClamdThatIsGone(t *testing.T) {
 	clamd := clamdtest.Start(t, clamdtest.Clean)
 	clamd.Refuse()
 	opts := options(clamd.Address())
-	opts.Timeout = 200 * time.Millisecond
+	opts.Timeout = 400 * time.Millisecond
 	var log bytes.Buffer
 	s, err := New(opts, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
@@ -120,6 +120,7 @@ func TestNobodyWaitsForAClamdThatIsGone(t *testing.T) {
 		}
 	}
 	clamd.Listen(t)
+	s.opts.Timeout = DefaultOptions().Timeout
 	if _, err := play(t, s, mail(small)); err != nil {
 		t.Errorf("it is back: %v", err)
 	}
@@ -173,6 +174,7 @@ func TestNoPlaceWithinTheTime(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 	<-s.places
+	s.opts.Timeout = DefaultOptions().Timeout
 	if _, err := play(t, s, mail(large)); err != nil {
 		t.Errorf("with a place: %v", err)
 	}
@@ -280,11 +282,13 @@ func TestContextEndsTheScan(t *testing.T) {
 
 // An administrator is told what it was that took too long.
 func TestErrorsTellWhatTookTooLong(t *testing.T) {
-	const timeout = 50 * time.Millisecond
+	const timeout = 250 * time.Millisecond
 	late := func(clamd string, scan func(i message.Inspector) error) string {
 		opts := options(clamd)
 		opts.Timeout = timeout
-		i := begin(t, newScanner(t, opts))
+		s := newScanner(t, opts)
+		s.dial = new(net.Dialer).DialContext // with no time limit of its own
+		i := begin(t, s)
 		defer i.Close()
 		return describe(scan(i))
 	}
@@ -303,11 +307,11 @@ func TestErrorsTellWhatTookTooLong(t *testing.T) {
 	stalls := fake(clamdtest.StallAtOnce)(t)
 	for want, got := range map[string]string{
 		"clamd took the connection and fell silent": late(stalls, end),
-		"fell silent":                       late(stalls, endless),
-		"no such file":                      late(clamdtest.Absent(t), end),
-		"connection refused":                late(clamdtest.Refusing(t), end),
-		"has not come to its end":           late(fake(clamdtest.Clean)(t), slowMTA),
-		"no verdict within 50ms: dial unix": late(clamdtest.Absent(t), end),
+		"fell silent":                        late(stalls, endless),
+		"no such file":                       late(clamdtest.Absent(t), end),
+		"connection refused":                 late(clamdtest.Refusing(t), end),
+		"has not come to its end":            late(fake(clamdtest.Clean)(t), slowMTA),
+		"no verdict within 250ms: dial unix": late(clamdtest.Absent(t), end),
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("error = %q, want one of %q", got, want)

@@ -27,6 +27,7 @@ type Fake struct {
 	listener net.Listener
 	open     map[net.Conn]struct{}
 	accepted int
+	ended    bool
 	scans    []*Scan
 }
 
@@ -39,7 +40,8 @@ type Scan struct {
 
 // Start starts a fake clamd on a Unix socket until the end of the test. The
 // first connection meets the first behaviour, and so on; the last one is met by
-// all that follow. The test fails if a client breaks the protocol.
+// all that follow. Without any, every message is clean. The test fails if a
+// client breaks the protocol.
 func Start(t testing.TB, behaviours ...Behaviour) *Fake {
 	t.Helper()
 	return start(t, "unix", socketPath(t), behaviours)
@@ -55,6 +57,9 @@ func start(t testing.TB, network, addr string, behaviours []Behaviour) *Fake {
 	f := &Fake{
 		network: network, addr: addr, behaviours: behaviours,
 		open: make(map[net.Conn]struct{}),
+	}
+	if len(behaviours) == 0 {
+		f.behaviours = []Behaviour{Clean}
 	}
 	f.idle = sync.NewCond(&f.mu)
 	f.Listen(t)
@@ -116,6 +121,9 @@ func (f *Fake) admit(conn net.Conn) (*Scan, Behaviour) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open[conn] = struct{}{}
+	if f.ended { // accepted just before the end of the test
+		conn.Close()
+	}
 	scan := &Scan{}
 	f.scans = append(f.scans, scan)
 	behave := f.behaviours[min(f.accepted, len(f.behaviours)-1)]
@@ -157,6 +165,7 @@ func (f *Fake) Scans() []Scan {
 func (f *Fake) close() {
 	f.Refuse()
 	f.mu.Lock()
+	f.ended = true
 	for conn := range f.open {
 		conn.Close()
 	}
