@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"pratique/lint"
 )
 
 // switchedOff is a line of the example file that would be a setting without its "#".
@@ -72,5 +74,19 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 		case !explained:
 			t.Errorf("line %d: no comment stands above %s", i+1, line)
 		}
+	}
+}
+
+// TestExampleListsEveryRule: with its default and its name.
+func TestExampleListsEveryRule(t *testing.T) {
+	listed := regexp.MustCompile(`(?m)^#([A-Z]\d\d) = "(\w+)" +# (.+)$`).FindAllStringSubmatch(Example, -1)
+	rules := lint.Rules()
+	for i, rule := range rules {
+		if i >= len(listed) || listed[i][1] != rule.ID || listed[i][2] != string(rule.Default) || listed[i][3] != rule.Name {
+			t.Fatalf("rule %d of the example file should be:\n#%s = %-10q # %s", i+1, rule.ID, rule.Default, rule.Name)
+		}
+	}
+	if len(listed) != len(rules) {
+		t.Errorf("the example file lists %d rules, there are %d", len(listed), len(rules))
 	}
 }
