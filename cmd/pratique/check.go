@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pratique/configs"
+	"pratique/scanning"
 	"pratique/signing"
 )
 
@@ -43,7 +44,7 @@ func check(e *env, args []string) (int, error) {
 	defer cancel()
 	found := []finding{{"configuration", nameOf(*path), "ok", "no problems"}}
 	found = append(found, checkKeys(ctx, cfg, !*noDNS)...)
-	found = append(found, checkClamd(ctx, cfg))
+	found = append(found, checkClamd(ctx, cfg)...)
 	if !*noMilter {
 		found = append(found, checkMilter(ctx, e, cfg)...)
 	}
@@ -136,22 +137,45 @@ func publicKey(record string) string {
 	return ""
 }
 
-// checkClamd asks clamd whether it is there.
-func checkClamd(ctx context.Context, cfg *configs.Config) finding {
+// checkClamd asks clamd whether it is there, and whether it finds what it should
+// in a small message and in the largest one that it is to see: beyond its own
+// limits clamd calls clean what it did not look at.
+func checkClamd(ctx context.Context, cfg *configs.Config) []finding {
 	if cfg.Scanning.Clamd == "" {
-		return finding{"clamd", "scanning.clamd", "off", "no clamd is configured: messages are not scanned"}
+		return []finding{{"clamd", "scanning.clamd", "off", "no clamd is configured: messages are not scanned"}}
 	}
-	f := finding{Topic: "clamd", Subject: cfg.Scanning.Clamd}
+	about := func(state, text string) finding { return finding{"clamd", cfg.Scanning.Clamd, state, text} }
 	scanner, _, err := newScanner(cfg, nil)
-	if err == nil {
-		err = scanner.Ping(ctx)
-	}
-	if err == nil {
-		f.Text, err = scanner.Version(ctx)
-	}
-	f.State = "ok"
 	if err != nil {
-		f.State, f.Text = "failed", err.Error()
+		return []finding{about("failed", err.Error())}
 	}
-	return f
+	version, err := scanner.Version(ctx)
+	if err != nil {
+		return []finding{about("failed", err.Error())}
+	}
+	found := []finding{about("ok", version)}
+	for _, size := range []int64{smallProbe, max(smallProbe, cfg.Scanning.MaxSize)} {
+		f := about("ok", fmt.Sprintf("finds the EICAR test signature in a message of %d octets", size))
+		if err := scanner.Probe(ctx, size); err != nil {
+			f.State, f.Text = "failed", err.Error()
+		}
+		found = append(found, f)
+	}
+	return append(found, checkThreads(ctx, cfg, scanner)...)
+}
+
+// smallProbe is the size of a typical message.
+const smallProbe = 1 << 10
+
+// checkThreads compares our bound on scans with clamd's.
+func checkThreads(ctx context.Context, cfg *configs.Config, scanner *scanning.Scanner) []finding {
+	stats, err := scanner.Stats(ctx)
+	if err != nil {
+		return []finding{{"clamd", "scanning.max_scans", "warning", "not known whether it fits: " + err.Error()}}
+	}
+	if threads := stats.MaxThreads(); threads > 0 && cfg.Scanning.MaxScans > threads {
+		return []finding{{"clamd", "scanning.max_scans", "warning",
+			fmt.Sprintf("is %d, but clamd's MaxThreads is %d: the scans beyond it wait in clamd's queue", cfg.Scanning.MaxScans, threads)}}
+	}
+	return nil
 }

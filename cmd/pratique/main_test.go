@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"pratique/scanning/clamdtest"
 	"pratique/signing"
 )
 
@@ -27,10 +28,12 @@ func TestMain(m *testing.M) {
 // under NAME at the DNS server $DNS.
 func TestScripts(t *testing.T) {
 	zone := startDNS(t)
+	blind := clamdtest.Start(t) // calls everything clean
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DNS", zone.addr)
+			e.Setenv("BLINDCLAMD", blind.Address())
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
