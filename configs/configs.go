@@ -107,18 +107,22 @@ type reporter func(line int, key, text string)
 func parse(data []byte, report reporter) *Config {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors put a byte order mark
 	cfg := Default()
-	root, whole := parseTree(data, report)
+	clean := true
+	root, whole := parseTree(data, func(line int, key, text string) {
+		clean = false
+		report(line, key, text)
+	})
 	cfg.root = root
-	d := decoder{report: report, failed: map[string]bool{}}
+	d := decoder{report: report, failed: failures{at: map[string]bool{}, below: map[string]bool{}}}
 	d.table(root, reflect.ValueOf(&cfg).Elem(), "")
 	if !whole {
 		return &cfg // what is missing from it may be in the rest of the file
 	}
-	if len(d.failed) == 0 {
+	if clean && len(d.failed.at) == 0 {
 		conform(data, report)
 	}
 	cfg.problems(func(key, problem string) {
-		if !d.consequence(key) {
+		if !d.failed.explain(key) {
 			report(root.lineOf(key), key, problem)
 		}
 	})

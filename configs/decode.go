@@ -15,28 +15,48 @@ import (
 // know and every value that does not fit, and goes on.
 type decoder struct {
 	report reporter
-	failed map[string]bool // keys whose value did not get where it was meant to
+	failed failures
 }
 
 func (d *decoder) fail(v *value, path, text string) {
-	d.failed[path] = true
+	d.failed.add(path)
 	d.report(v.line, path, text)
 }
 
-// consequence reports whether a problem with a key follows from a value that was
-// reported already: at the key, above it or below it.
-func (d *decoder) consequence(key string) bool {
-	for failed := range d.failed {
-		if failed == key || below(failed, key) || below(key, failed) {
+// failures are the keys whose value did not get where it was meant to. What the
+// rooms say about them is a consequence, and not worth another line.
+type failures struct {
+	at    map[string]bool
+	below map[string]bool // tables and lists that hold one
+}
+
+func (f failures) add(key string) {
+	f.at[key] = true
+	for key, ok := parent(key); ok; key, ok = parent(key) {
+		f.below[key] = true
+	}
+}
+
+// explain reports whether a failure at the key, above it or below it explains a problem with it.
+func (f failures) explain(key string) bool {
+	if f.at[key] || f.below[key] {
+		return true
+	}
+	for key, ok := parent(key); ok; key, ok = parent(key) {
+		if f.at[key] {
 			return true
 		}
 	}
 	return false
 }
 
-// below reports whether key lies in the table or list at path.
-func below(path, key string) bool {
-	return strings.HasPrefix(key, path+".") || strings.HasPrefix(key, path+"[")
+// parent returns the key of the table or list that a key is in.
+func parent(key string) (string, bool) {
+	i := strings.LastIndexAny(key, ".[")
+	if i < 0 {
+		return "", false
+	}
+	return key[:i], true
 }
 
 // field is a field of a struct that a key stands for.
@@ -79,7 +99,7 @@ func (d *decoder) unknown(v *value, in reflect.Type, path, key string) {
 	text := "unknown key"
 	if meant := suggest(in, path, key); meant != "" {
 		text += ", did you mean " + meant + "?"
-		d.failed[meant] = true
+		d.failed.add(meant) // so that it is not missed as well
 	}
 	d.fail(v, join(path, key), text)
 }
@@ -95,11 +115,11 @@ func (d *decoder) value(v *value, into reflect.Value, path string) {
 	}
 	switch into.Kind() {
 	case reflect.Struct:
-		if d.is(v, tableKind, path, "a table: write ["+path+"] on a line of its own") {
+		if d.is(v, tableKind, path, wantedTable(path)) {
 			d.table(v, into, path)
 		}
 	case reflect.Map:
-		if d.is(v, tableKind, path, "a table: write ["+path+"] on a line of its own") {
+		if d.is(v, tableKind, path, wantedTable(path)) {
 			d.dictionary(v, into, path)
 		}
 	case reflect.Slice:
@@ -135,10 +155,29 @@ func wantedString(v *value) string {
 	return "a string in quotes"
 }
 
+func wantedTable(path string) string {
+	if strings.HasSuffix(path, "]") {
+		return "a table in braces: { key = \"value\" }"
+	}
+	return "a table: write [" + header(path) + "] on a line of its own"
+}
+
+// header returns a key as it stands in a [header]: without the indices of lists.
+func header(key string) string {
+	for {
+		before, rest, ok := strings.Cut(key, "[")
+		_, after, closed := strings.Cut(rest, "]")
+		if !ok || !closed {
+			return key
+		}
+		key = before + after
+	}
+}
+
 func wantedList(v *value, t reflect.Type, path string) string {
 	switch {
 	case t.Elem().Kind() == reflect.Struct:
-		return "a list of tables: write [[" + path + "]] on a line of its own for each"
+		return "a list of tables: write [[" + header(path) + "]] on a line of its own for each"
 	case v.kind == stringKind:
 		return fmt.Sprintf("a list: [%q]", v.text)
 	}

@@ -2,7 +2,6 @@ package configs
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,7 @@ func distance(a, b string) int {
 				row[j+1] = min(row[j+1], before[j-1]+1)
 			}
 		}
-		before, last = last, slices.Clone(row)
+		before, last = last, row
 	}
 	return last[len(b)]
 }

@@ -76,13 +76,11 @@ type treeBuilder struct {
 	root    *value
 	current *value // the table of the last header
 	path    string // its key
-	broken  bool
 }
 
-// parseTree reads a TOML document. It returns what it understood, and whether that is all of it.
+// parseTree reads a TOML document. It returns what it understood, and whether it came to the end.
 func parseTree(data []byte, report reporter) (root *value, whole bool) {
-	b := &treeBuilder{root: newTable(0)}
-	b.report = func(line int, key, text string) { b.broken = true; report(line, key, text) }
+	b := &treeBuilder{root: newTable(0), report: report}
 	b.current = b.root
 	for i, c := range data {
 		if c == '\n' {
@@ -93,10 +91,11 @@ func parseTree(data []byte, report reporter) (root *value, whole bool) {
 	for b.parser.NextExpression() {
 		b.expression(b.parser.Expression())
 	}
-	if err := b.parser.Error(); err != nil {
+	err := b.parser.Error()
+	if err != nil {
 		b.syntaxError(err)
 	}
-	return b.root, !b.broken
+	return b.root, err == nil
 }
 
 // conform has the library judge the finer rules of TOML, such as how tables may
