@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -71,7 +72,8 @@ type point struct {
 type sample struct {
 	Messages int           `json:"messages"`
 	Elapsed  time.Duration `json:"elapsed"`
-	CPU      time.Duration `json:"cpu"` // of the subject's processes
+	CPU      time.Duration `json:"cpu"`  // of the subject's processes
+	Load     time.Duration `json:"load"` // CPU of the load's own
 	Median   time.Duration `json:"wait_median"`
 	P99      time.Duration `json:"wait_p99"`
 	Memory   memory        `json:"memory"`
@@ -101,7 +103,22 @@ func (g *generator) measure(ctx context.Context, r *running, p point) (sample, e
 	if err := resetPeaks(pids); err != nil {
 		return sample{}, err
 	}
-	before, err := cpuTime(pids)
+	s, err := g.clock(ctx, pids, players)
+	if err != nil {
+		return sample{}, err
+	}
+	s.Memory, err = readMemory(pids)
+	return s, err
+}
+
+// clock has the players play and takes the times.
+func (g *generator) clock(ctx context.Context, pids []int, players []*player) (sample, error) {
+	self := []int{os.Getpid()}
+	cpu, err := cpuTime(pids)
+	if err != nil {
+		return sample{}, err
+	}
+	load, err := cpuTime(self)
 	if err != nil {
 		return sample{}, err
 	}
@@ -116,8 +133,8 @@ func (g *generator) measure(ctx context.Context, r *running, p point) (sample, e
 	if err != nil {
 		return sample{}, err
 	}
-	s.CPU = after - before
-	s.Memory, err = readMemory(pids)
+	loadAfter, err := cpuTime(self)
+	s.CPU, s.Load = after-cpu, loadAfter-load
 	return s, err
 }
 

@@ -54,6 +54,9 @@ func rate(s sample) float64 { return float64(s.Messages) / s.Elapsed.Seconds() }
 // cost is CPU milliseconds a message.
 func cost(s sample) float64 { return milliseconds(s.CPU) / float64(s.Messages) }
 
+// loadCost is what the load itself takes of the same cores.
+func loadCost(s sample) float64 { return milliseconds(s.Load) / float64(s.Messages) }
+
 func medianWait(s sample) float64 { return milliseconds(s.Median) }
 func longWait(s sample) float64   { return milliseconds(s.P99) }
 func peak(s sample) float64       { return float64(s.Memory.Peak) / (1 << 20) }

@@ -22,7 +22,7 @@ func (g *generator) rounds(ctx context.Context, log *slog.Logger, n int, subject
 					return rows, fmt.Errorf("%s, %s, %d connections: %w", r.name, sizeName(p.Size), p.Connections, err)
 				}
 				log.Info("measured", "subject", r.name, "size", sizeName(p.Size), "connections", p.Connections,
-					"rate", fmt.Sprintf("%.1f", rate(s)), "cpu_ms", fmt.Sprintf("%.2f", cost(s)), "wait", s.Median)
+					"rate", fmt.Sprintf("%.1f", rate(s)), "cpu_ms", fmt.Sprintf("%.2f", cost(s)), "load_ms", fmt.Sprintf("%.2f", loadCost(s)), "wait", s.Median)
 				of[i].Samples = append(of[i].Samples, s)
 			}
 		}
