@@ -3,6 +3,7 @@ package rates
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
@@ -25,13 +26,32 @@ func flood(r *Rates, n int) {
 	}
 }
 
+// wantFileToKnow saves, and fails if the file says less of a key than memory does.
+func wantFileToKnow(t *testing.T, store *Store) {
+	t.Helper()
+	rows := map[string]int64{}
+	for _, row := range store.report(t).Rows {
+		rows[row.Kind+" "+row.Key] = row.Day.Messages
+	}
+	for k := range store.tables {
+		for i := range store.tables[k].shards {
+			for key, e := range store.tables[k].shards[i].entries {
+				known := e.series.sum(countMessages, store.time.seconds(), day)
+				if saved := rows[kind(k).String()+" "+key]; saved < int64(known) {
+					t.Fatalf("%v %s: %d messages, %d in the file", kind(k), key, known, saved)
+				}
+			}
+		}
+	}
+}
+
 func TestMemoryIsBoundedUnderManyKeys(t *testing.T) {
 	clock := newClock()
 	store := openStoreSized(t, t.TempDir(), clock, small)
 	r := newRates(t, store, perHour("sender", "messages", 10, "tempfail"))
 	for range 8 {
 		flood(r, 800)
-		store.save()
+		wantFileToKnow(t, store)
 		clock.advance(time.Minute)
 		for k := range store.tables {
 			keys, used := 0, 0
@@ -90,19 +110,22 @@ func TestAFloodDoesNotPushOutWhoIsNearALimit(t *testing.T) {
 	if err := begin(r, underway, ""); err != nil {
 		t.Fatal(err)
 	}
+	send(r, from("underway@shop.example"))
 	for range 2 {
 		send(r, from("half@shop.example"))
 	}
 	send(r, from("once@shop.example"))
+	clock.advance(50 * time.Minute)
+	store.sweep()
 	flood(r, 5000)
 	r.Observe(underway, message.Outcome{Verdict: message.Accepted})
-	for sender, want := range map[string]uint64{"half@shop.example": 2, "once@shop.example": 0, "underway@shop.example": 1} {
+	for sender, want := range map[string]uint64{"half@shop.example": 2, "once@shop.example": 0, "underway@shop.example": 2} {
 		if got := store.sum(perSender, sender, countMessages); got != want {
 			t.Errorf("%s has %d messages, want %d", sender, got, want)
 		}
 	}
 	// Another kind has its own memory.
-	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 5004 {
+	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 5005 {
 		t.Errorf("the client has %d messages", got)
 	}
 	wantNothingReserved(t, r)
@@ -119,18 +142,32 @@ func TestAFloodDoesNotPushOutWhoIsNearALimit(t *testing.T) {
 
 func TestARestartDoesNotForgetWhoIsNearALimit(t *testing.T) {
 	clock, dir := newClock(), t.TempDir()
-	limit := perHour("sender", "messages", 2, "tempfail")
+	limit := perHour("sender", "messages", 4, "tempfail")
 	store := openStoreSized(t, dir, clock, small)
-	send(newRates(t, store, limit), from("half@shop.example"))
+	r := newRates(t, store, limit)
+	send(r, from("half@shop.example"))
+	send(r, from("half@shop.example"))
+	count := func(from, to int) {
+		for i := from; i < to; i++ {
+			store.settle(&subject{kind: perSender, key: fmt.Sprint(i)}, store.time.seconds(), nil, bucket{messages: 1})
+		}
+		store.save()
+	}
+	count(0, 500)
+	count(500, 1000) // some of the first ones are forgotten, and still in the log
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	store = openStoreSized(t, dir, clock, small)
-	r := newRates(t, store, limit, perHour("client", "messages", 1_000_000, "tempfail"))
-	for i := range 3000 {
-		r.store.settle(&subject{kind: perSender, key: fmt.Sprint(i)}, store.time.seconds(), nil, bucket{messages: 1})
+	r = newRates(t, store, limit)
+	count(1000, 3000)
+	wantNothingReserved(t, r)
+	for i := range store.tables[perSender].shards {
+		if s := &store.tables[perSender].shards[i]; s.used > s.capacity {
+			t.Errorf("%d octets of %d", s.used, s.capacity)
+		}
 	}
-	if got := store.sum(perSender, "half@shop.example", countMessages); got != 1 {
+	if got := store.sum(perSender, "half@shop.example", countMessages); got != 2 {
 		t.Errorf("it has %d messages", got)
 	}
 }
@@ -181,22 +218,54 @@ func TestRefusedMailForgetsNobody(t *testing.T) {
 
 // With no memory left for another bucket, counts get coarser and are never less.
 func TestOneKeyStaysWithinItsMemory(t *testing.T) {
-	clock := newClock()
-	store := openStoreSized(t, "", clock, shardCount*(entryCost+len("10.0.0.7")+8*bucketCost))
-	r := newRates(t, store, Limit{Per: "client", Count: "messages", Max: 1_000_000, Every: time.Minute, Then: "tempfail"})
-	sent := uint64(0)
-	for range 55 {
-		send(r, newMessage())
-		clock.advance(time.Second)
-		sent++
-		if got := store.sum(perClient, "10.0.0.7", countMessages); got < sent {
-			t.Fatalf("%d messages are known of %d", got, sent)
+	for buckets, most := range map[int]uint64{1: 300, 8: 92} { // messages counted for the last minute, which has 60
+		clock := newClock()
+		store := openStoreSized(t, "", clock, shardCount*(entryCost+len("10.0.0.7")+buckets*bucketCost))
+		r := newRates(t, store, Limit{Per: "client", Count: "messages", Max: 1_000_000, Every: time.Minute, Then: "tempfail"})
+		shard := store.tables[perClient].shard("10.0.0.7")
+		for sent := uint64(1); sent <= 300; sent++ {
+			send(r, newMessage())
+			got := shard.entries["10.0.0.7"].series.sum(countMessages, store.time.seconds(), 59)
+			if got < min(sent, 60) || got > most {
+				t.Fatalf("%d buckets: %d of %d messages count for a minute", buckets, got, sent)
+			}
+			clock.advance(time.Second)
+		}
+		wantNothingReserved(t, r)
+		if shard.used > shard.capacity {
+			t.Errorf("%d octets of %d", shard.used, shard.capacity)
 		}
 	}
-	wantNothingReserved(t, r)
-	for i := range store.tables[perClient].shards {
-		if s := &store.tables[perClient].shards[i]; s.used > s.capacity {
-			t.Errorf("%d octets of %d", s.used, s.capacity)
+}
+
+// What is not saved yet belongs to keys that come and go.
+func TestUnsavedFollowsItsKey(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	store := openStoreSized(t, t.TempDir(), newClock(), small/8)
+	shard := store.tables[perSender].shard("x")
+	want := map[string]uint32{}
+	for range 5000 {
+		key := fmt.Sprint(random.IntN(40))
+		if err := shard.settle(key, place{}, store.time.seconds(), rule{windows: reportWindows}, bucket{messages: 1}); err != nil {
+			t.Fatal(err)
+		}
+		want[key]++
+		if random.IntN(50) == 0 {
+			shard.collect(nil, perSender)
+			clear(want)
+		}
+		for key, n := range want {
+			e := shard.entries[key]
+			if e == nil {
+				delete(want, key)
+				continue
+			}
+			if e.unsaved == 0 || shard.unsaved[e.unsaved-1].entry != e || shard.unsaved[e.unsaved-1].bucket.messages != n {
+				t.Fatalf("%s should have %d unsaved: %+v", key, n, shard.unsaved)
+			}
+		}
+		if len(shard.unsaved) != len(want) {
+			t.Fatalf("%d keys are unsaved, want %d", len(shard.unsaved), len(want))
 		}
 	}
 }

@@ -43,7 +43,6 @@ func (o Options) Problems(report func(key, problem string)) {
 		same := Limit{Per: l.Per, Count: l.Count, Every: l.Every, Then: l.Then}
 		if j, ok := first[same]; ok {
 			report(key, fmt.Sprintf("limits the same as limits[%d] (per, count, every and then are equal), so the larger max never matters; remove one", j))
-			continue
 		}
 		first[same] = i
 	}

@@ -452,8 +452,9 @@ func TestClockThatJumps(t *testing.T) {
 		t.Errorf("after an hour in all: %v", o.Refusal)
 	}
 	// The file is in the time of the clock on the wall, which is all its readers have.
-	if got := r.store.report(t).row("client", "10.0.0.7").Hour.Messages; got != 2 {
-		t.Errorf("the report has %d messages", got)
+	report := r.store.report(t)
+	if got := report.row("client", "10.0.0.7").Hour.Messages; got != 2 || !report.Saved.Equal(clock.Now()) {
+		t.Errorf("at %v the report has %d messages, the latest at %v", clock.Now(), got, report.Saved)
 	}
 	clock.advance(50 * 365 * 24 * time.Hour)
 	if o := send(r, newMessage("x@one.example")); o.Verdict != message.Accepted {

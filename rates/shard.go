@@ -229,7 +229,7 @@ func (s *shard) extend(e *entry, now int64, ws windows) {
 	more := max(room, 1)
 	if !s.makeRoom(more * bucketCost) {
 		if len(e.series) == room {
-			e.series = e.series.halve()
+			e.series = e.series.coarsen(now, ws, max(room/2, 1))
 		}
 		return
 	}

@@ -67,24 +67,33 @@ func Open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 func open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger, memory int) (*Store, error) {
 	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{})}
 	for k := range s.tables {
-		s.tables[k].init(memory, stateDir != "")
+		s.tables[k].init(stateDir != "")
+		s.tables[k].setMemory(readingMemory * memory)
 	}
+	if err := s.begin(ctx, stateDir); err != nil {
+		return nil, err
+	}
+	for k := range s.tables {
+		s.tables[k].setMemory(memory)
+	}
+	return s, nil
+}
+
+// begin finds the file and reads it, if there is to be one.
+func (s *Store) begin(ctx context.Context, stateDir string) error {
 	if stateDir == "" {
-		log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")
-		return s, nil
+		s.log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")
+		return nil
 	}
 	if err := os.MkdirAll(stateDir, dirMode); err != nil {
-		return nil, fmt.Errorf("make the state folder: %w", err)
+		return fmt.Errorf("make the state folder: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(stateDir, fileName))
 	if err != nil {
-		return nil, fmt.Errorf("find the state folder: %w", err)
+		return fmt.Errorf("find the state folder: %w", err)
 	}
 	s.path = path
-	if err := s.load(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.load(ctx)
 }
 
 // load opens the file and takes over what is in it. From a damaged one it takes

@@ -249,6 +249,28 @@ func TestADamagedFileIsSetAsideAtTheStart(t *testing.T) {
 	}
 }
 
+// The write-ahead log of a damaged file goes with it, or it would be replayed into the new one.
+func TestSetAsideTakesEverythingThatBelongsToTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), fileName)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.WriteFile(path+suffix, []byte(suffix), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	aside, err := setAside(path, newClock().Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if content, err := os.ReadFile(aside + suffix); err != nil || string(content) != suffix {
+			t.Errorf("%q, %v", content, err)
+		}
+		if _, err := os.Stat(path + suffix); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q is still there: %v", suffix, err)
+		}
+	}
+}
+
 func TestADamagedFileIsReplacedWhileInUse(t *testing.T) {
 	clock, dir := newClock(), t.TempDir()
 	var log logBuffer

@@ -12,6 +12,11 @@ import (
 const (
 	kindMemory = 24 << 20
 	shardCount = 8 // a kind
+
+	// While the file is read there may be this many times as much: its log says
+	// more than memory held, and what may be forgotten is not known before the
+	// limits are. The keys that come next push it down to size.
+	readingMemory = 3
 )
 
 // A table holds the keys of one kind.
@@ -23,13 +28,21 @@ type table struct {
 	windows atomic.Pointer[windows]
 }
 
-func (t *table) init(memory int, saves bool) {
+func (t *table) init(saves bool) {
 	t.seed = maphash.MakeSeed()
 	t.windows.Store(&reportWindows)
 	for i := range t.shards {
 		t.shards[i].entries = map[string]*entry{}
 		t.shards[i].saves = saves
-		t.shards[i].capacity = memory / shardCount
+	}
+}
+
+func (t *table) setMemory(octets int) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		s.capacity = octets / shardCount
+		s.mu.Unlock()
 	}
 }
 
@@ -50,15 +63,15 @@ func (t *table) adopt(limits []limit, now int64) {
 	t.windows.Store(&ws)
 	t.mu.Unlock()
 	for i := range t.shards {
-		t.shards[i].adopt(limits, now, ws)
+		t.shards[i].guard(limits, now)
 	}
 }
 
-func (s *shard) adopt(limits []limit, now int64, ws windows) {
+// guard looks at every key, because those that were read from the file have not been looked at yet.
+func (s *shard) guard(limits []limit, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
-		e.series = e.series.thin(now, ws)
 		if e.watch(now, limits); e.guard > 0 && e.in == &s.recent {
 			s.recent.remove(e)
 			s.guarded.push(e)

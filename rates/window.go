@@ -158,18 +158,16 @@ func (s series) thin(now int64, ws windows) series {
 	return kept
 }
 
-// halve merges neighbours two by two, whatever their cells: the sums stay on
-// the safe side and less exact.
-func (s series) halve() series {
-	kept := s[:0]
-	for i, b := range s {
-		if i%2 == 1 {
-			kept[len(kept)-1].absorb(b)
-			continue
+// coarsen merges in wider and wider cells until no more than so many buckets
+// are left: the sums stay on the safe side and get less exact.
+func (s series) coarsen(now int64, ws windows, most int) series {
+	for wide := slices.Clone(ws); len(s) > most; {
+		for i := range wide {
+			wide[i].width *= 2
 		}
-		kept = append(kept, b)
+		s = s.thin(now, wide)
 	}
-	return kept
+	return s
 }
 
 func sameCell(a, b uint32, width int64) bool { return int64(a)/width == int64(b)/width }

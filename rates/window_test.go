@@ -40,7 +40,7 @@ func TestSaturate(t *testing.T) {
 }
 
 // Merging may move what happened to a later time, and never loses any of it.
-func TestThinAndHalveOnlyMoveToLater(t *testing.T) {
+func TestMergingOnlyMovesToLater(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	ws := reportWindows.with(limitWindow(60), limitWindow(hour))
 	for range 300 {
@@ -52,8 +52,8 @@ func TestThinAndHalveOnlyMoveToLater(t *testing.T) {
 			at += 1 + random.Int64N(1<<random.IntN(14))
 		}
 		for name, merge := range map[string]func(series) series{
-			"thin":  func(s series) series { return s.thin(now, ws) },
-			"halve": series.halve,
+			"thin":    func(s series) series { return s.thin(now, ws) },
+			"coarsen": func(s series) series { return s.coarsen(now, ws, 3) },
 		} {
 			merged := merge(append(series(nil), s...))
 			for _, c := range []count{countMessages, countRecipients, countBytes} {
