@@ -33,11 +33,10 @@ var (
 // error is of the first faulty element; the mailboxes are those of the others.
 //
 // net/mail (and go-message, which builds on it) refuses forms that receivers
-// accept: source routes, white space around dots and "@" (RFC 5322 4.4), empty
-// list elements, dots in a row in a local part (Japanese carriers gave such
-// addresses out), an address as the unquoted display name, a comma inside an
-// encoded-word, and octets that are not UTF-8. TestAddressesThatNetMailRefuses
-// holds this list true.
+// accept: source routes, white space around dots and "@" (RFC 5322 4.4), dots in
+// a row in a local part (Japanese carriers gave such addresses out), an address
+// or brackets in an unquoted display name, a comma inside an encoded-word, and
+// octets that are not UTF-8. TestAddressesThatNetMailRefuses holds this list true.
 func parseAddresses(value string) ([]mailbox, error) {
 	tokens, err := tokenize(value)
 	if err != nil {
@@ -210,7 +209,7 @@ const (
 
 // tokenize leaves white space and comments out.
 func tokenize(s string) ([]token, error) {
-	var tokens []token
+	tokens := make([]token, 0, 8)
 	for s != "" {
 		var n int
 		var err error
@@ -290,26 +289,32 @@ func atomLength(s string) int {
 
 // encodedWordLength returns the length of the encoded-word (RFC 2047 2) at the
 // start of s, or 0. Its text is taken up to "?=" whatever it holds but white
-// space: some mailers leave commas and other specials in it.
+// space: some mailers leave commas and other specials in it, and some make it far
+// longer than the 75 octets that are allowed.
 func encodedWordLength(s string) int {
-	if !strings.HasPrefix(s, "=?") {
+	charset, ok := strings.CutPrefix(s, "=?")
+	if !ok {
 		return 0
 	}
-	end := strings.IndexAny(s, " \t\r\n")
-	if end < 0 {
-		end = len(s)
+	n := strings.IndexAny(charset[:min(len(charset), maxCharset)], "()<>@,;:\"/[]?.= \t\r\n")
+	if n <= 0 || charset[n] != '?' {
+		return 0
 	}
-	text := 2
-	for range 2 { // charset and encoding
-		i := strings.IndexByte(s[text:end], '?')
-		if i <= 0 {
+	text := charset[n+1:]
+	if len(text) < 2 || !strings.ContainsRune("BbQq", rune(text[0])) || text[1] != '?' {
+		return 0
+	}
+	begin := len(s) - len(text) + 2
+	for i := begin; i+1 < min(len(s), maxLine); i++ {
+		switch {
+		case s[i] == '?' && s[i+1] == '=':
+			return i + 2
+		case s[i] == ' ' || s[i] == '\t' || s[i] == '\r' || s[i] == '\n':
 			return 0
 		}
-		text += i + 1
 	}
-	close := strings.Index(s[text:end], "?=")
-	if close < 0 {
-		return 0
-	}
-	return text + close + 2
+	return 0
 }
+
+// maxCharset is the most octets of a charset name, with its language (RFC 2231 5).
+const maxCharset = 64

@@ -45,46 +45,37 @@ const (
 	crs      = '\r' * lowBits
 )
 
-// plain reports whether b has no octet above 127, no CR and no NUL. It looks at
-// eight octets at a time: (v-lowBits)&^v has the high bit of each octet that is
-// zero set (and perhaps of those above it, which does not matter here).
-func plain(b []byte) bool {
+// examine tells what is wrong with the octets of a line without its line end. It
+// looks at eight octets at a time: hasZero of a word tells of NUL, and of CR
+// after an exclusive or with CRs.
+func examine(b []byte) faults {
+	var high, zero, cr uint64
 	for len(b) >= 8 {
-		if !plainWord(binary.LittleEndian.Uint64(b)) {
-			return false
-		}
+		v := binary.LittleEndian.Uint64(b)
+		high |= v
+		zero |= hasZero(v)
+		cr |= hasZero(v ^ crs)
 		b = b[8:]
 	}
 	for _, c := range b {
-		if c >= 0x80 || c == '\r' || c == 0 {
-			return false
-		}
+		v := uint64(c) | (lowBits - 1) // the other octets are 1
+		high |= v
+		zero |= hasZero(v)
+		cr |= hasZero(v ^ crs)
 	}
-	return true
-}
-
-func plainWord(v uint64) bool {
-	w := v ^ crs
-	return (v|(v-lowBits)|(w-lowBits)&^w)&highBits == 0
-}
-
-// examine tells what is wrong with the octets of a line without its line end.
-func examine(b []byte) faults {
 	var f faults
-	for len(b) > 0 {
-		if len(b) >= 8 && plainWord(binary.LittleEndian.Uint64(b)) {
-			b = b[8:]
-			continue
-		}
-		switch c := b[0]; {
-		case c >= 0x80:
-			f |= eightBits
-		case c == '\r':
-			f |= bareCR
-		case c == 0:
-			f |= nul
-		}
-		b = b[1:]
+	if high&highBits != 0 {
+		f |= eightBits
+	}
+	if zero != 0 {
+		f |= nul
+	}
+	if cr != 0 {
+		f |= bareCR
 	}
 	return f
 }
+
+// hasZero is not 0 if one of the octets of v is: the difference borrows into the
+// high bit of such an octet, and v itself has that bit clear.
+func hasZero(v uint64) uint64 { return (v - lowBits) & ^v & highBits }

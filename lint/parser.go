@@ -138,9 +138,7 @@ func (p *parser) top() *part { return p.stack[len(p.stack)-1] }
 // wholeLine takes a line of at most maxHeld octets, with its line end.
 func (p *parser) wholeLine(b []byte) {
 	text, f := cutLineEnd(b)
-	if !plain(text) {
-		f |= examine(text)
-	}
+	f |= examine(text)
 	for {
 		if i, closing := p.match(text); i >= 0 {
 			p.delimiter(i, closing)

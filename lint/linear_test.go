@@ -1,0 +1,94 @@
+package lint
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fastest is the least of some runs of f, in seconds: the one that was disturbed least.
+func fastest(f func()) float64 {
+	least := 0.0
+	for i := range 3 {
+		began := time.Now()
+		f()
+		if d := time.Since(began).Seconds(); i == 0 || d < least {
+			least = d
+		}
+	}
+	return least
+}
+
+// wantLinear compares two sizes, 32 times apart: quadratic work takes 1,024 times
+// as long, linear work 32. The bound leaves room for a machine that is busy.
+func wantLinear(t *testing.T, what string, work func(n int) float64) {
+	t.Helper()
+	const n = 2 << 10
+	small, large := work(n), work(32*n)
+	if large > 300*small && large > 0.5 {
+		t.Errorf("%.40q: %.1f ms at %d, %.1f ms at %d", what, 1e3*small, n, 1e3*large, 32*n)
+	}
+}
+
+func TestParametersAreReadInLinearTime(t *testing.T) {
+	for _, piece := range []string{"(", "\"", ";", ";a=", "(a)", "a=b (", "\\", ";name*0=", " (", "x*"} {
+		wantLinear(t, piece, func(n int) float64 {
+			value := "text/plain; a=" + strings.Repeat(piece, n)
+			return fastest(func() {
+				c := parseContentType(value)
+				c.param("name")
+				stripComments(value)
+				_, _ = withoutComments(value)
+			})
+		})
+	}
+}
+
+// Bodies that are made to be slow or to be kept.
+func TestBodiesAreReadInLinearTimeAndConstantMemory(t *testing.T) {
+	const fields = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n"
+	for name, piece := range map[string]string{
+		"empty lines":     "\r\n",
+		"bare LF":         "\n",
+		"bare CR":         "\r",
+		"dashes":          "--\r\n",
+		"boundary prefix": "--b0x\r\n",
+		"parts":           "--b0\r\n",
+		"header lines":    "A:\r\n",
+		"continuations":   " \r\n",
+		"no line end":     "x",
+		"base64 and junk": "QUJD!\xff= \r\n",
+		"messages":        "Content-Type: message/rfc822\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLint(t, DefaultOptions()).Collecting()
+			wantLinear(t, name, func(n int) float64 {
+				body := nested(20) + strings.Repeat(piece, n)
+				return fastest(func() {
+					m := fromAnn()
+					if _, err := run(l, m, plainHeader+fields, body, whole); err != nil {
+						t.Fatal(err)
+					}
+				})
+			})
+			allocated := func(n int) uint64 {
+				body := nested(20) + strings.Repeat(piece, n)
+				m := fromAnn()
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := run(l, m, plainHeader+fields, body, func(int) int { return 8 << 10 })
+				runtime.ReadMemStats(&after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				chunks := uint64(len(body)) // run itself copies what it sends
+				return after.TotalAlloc - before.TotalAlloc - chunks
+			}
+			small, large := allocated(100<<10), allocated(800<<10)
+			if large > small+64<<10+large/8 || large > 4<<20 {
+				t.Errorf("%d octets allocated for the smaller body, %d for one eight times as large", small, large)
+			}
+		})
+	}
+}
