@@ -96,7 +96,7 @@ func readHeader(lines *lineReader, h *Header) (rest []byte, err error) {
 		case len(line) == 0 || bytes.Equal(line, crlf):
 			flush()
 			return nil, nil
-		case first && bytes.HasPrefix(line, []byte("From ")):
+		case first && isMboxFrom(line):
 		case bytes.IndexByte(line, ':') > 0:
 			flush()
 			raw = bytes.Clone(line)
@@ -109,6 +109,13 @@ func readHeader(lines *lineReader, h *Header) (rest []byte, err error) {
 			return nil, nil
 		}
 	}
+}
+
+// isMboxFrom reports the line that separates messages in an mbox. White space
+// before the colon of a From field is a defect of the message, not an mbox.
+func isMboxFrom(line []byte) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("From "))
+	return ok && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":"))
 }
 
 // lineReader reads lines, or pieces of very long ones, with CRLF line ends. Whether bare LF is a

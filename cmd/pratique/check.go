@@ -83,11 +83,12 @@ func checkKeys(ctx context.Context, cfg *configs.Config, dns bool) []finding {
 	}
 	var found []finding
 	lookup := signing.Resolver(cfg.DNS.Resolver)
-	for _, d := range cfg.Signing.Domains {
-		for _, k := range d.Keys {
+	for i, d := range cfg.Signing.Domains {
+		for j, k := range d.Keys {
 			key, err := signing.LoadKey(k.File)
 			if err != nil {
-				found = append(found, finding{"key", d.Domain, "failed", err.Error()})
+				at := cfg.Problem(fmt.Sprintf("signing.domains[%d].keys[%d].file", i, j), err.Error())
+				found = append(found, finding{"key", k.Selector + " of " + d.Domain, "failed", at.String()})
 				continue
 			}
 			found = append(found, describeKey(d, k, key))
