@@ -6,6 +6,8 @@ import (
 	"io"
 )
 
+var space = []byte(" ")
+
 // A body takes the body of a message in any chunks and writes it to a hash in
 // its canonical form (RFC 6376 3.4.3, 3.4.4). Its memory does not grow with the
 // body. Writing to a hash never fails, so no method does.
@@ -178,11 +180,11 @@ func (b *relaxedBody) endLine() {
 	b.out.ends++
 }
 
-// word writes what is not white space.
+// word writes text that does not begin with white space, or that begins a line.
 func (b *relaxedBody) word(p []byte) {
 	if b.space {
 		b.space = false
-		b.out.text([]byte(" "))
+		b.out.text(space)
 	}
 	b.out.text(p)
 }
@@ -201,26 +203,34 @@ func (b *relaxedBody) line(p []byte) (rest []byte) {
 		text = text[:len(text)-1]
 		defer func() { b.cr = true }()
 	}
-	for len(text) > 0 {
-		end := wordEnd(text)
-		if end > 0 {
-			b.word(text[:end])
-			text = text[end:]
-		}
-		trimmed := bytes.TrimLeft(text, " \t")
-		b.space = b.space || len(trimmed) < len(text)
-		text = trimmed
-	}
+	b.words(text)
 	if ended {
 		b.endLine()
 	}
 	return rest
 }
 
-// wordEnd returns the index of the first white space in p, or len(p).
-func wordEnd(p []byte) int {
+// words takes a part of a line.
+func (b *relaxedBody) words(text []byte) {
+	for {
+		if b.space {
+			text = bytes.TrimLeft(text, " \t")
+		}
+		if len(text) == 0 {
+			return
+		}
+		end := singleSpaced(text)
+		b.word(text[:end])
+		text = text[end:]
+		b.space = len(text) > 0
+	}
+}
+
+// singleSpaced returns how many octets at the start of p stay as they are
+// whatever follows p: up to white space that is not one space between words.
+func singleSpaced(p []byte) int {
 	for i, c := range p {
-		if isSpace(c) {
+		if c == '\t' || c == ' ' && (i+1 == len(p) || isSpace(p[i+1])) {
 			return i
 		}
 	}
@@ -233,6 +243,9 @@ func wordEnd(p []byte) int {
 func unchanged(p []byte) int {
 	whole := 0
 	for {
+		for whole+2 <= len(p) && p[whole] == '\r' && p[whole+1] == '\n' {
+			whole += 2
+		}
 		lf := bytes.IndexByte(p[whole:], '\n')
 		if lf < 1 || p[whole+lf-1] != '\r' || !plain(p[whole:whole+lf-1]) {
 			return whole
@@ -242,31 +255,57 @@ func unchanged(p []byte) int {
 }
 
 // plain reports whether a line, without its end, holds no control character,
-// no two spaces in a row, and no space at its end. Eight octets are looked at
-// at once: in each octet of a word, the high bit tells what holds for it.
+// no two spaces in a row, and no space at its end.
 func plain(line []byte) bool {
+	if len(line) < 8 {
+		return plainOctets(line)
+	}
+	before := uint64(0) // whether the octet before was a space, in the lowest octet
+	rest := line
+	for ; len(rest) >= 16; rest = rest[16:] {
+		w0 := binary.LittleEndian.Uint64(rest)
+		w1 := binary.LittleEndian.Uint64(rest[8:])
+		if below(w0, 0x21)|below(w1, 0x21) != 0 {
+			break
+		}
+	}
+	for ; len(rest) >= 8; rest = rest[8:] {
+		word := binary.LittleEndian.Uint64(rest)
+		blanks := below(word, 0x21)
+		if blanks == 0 {
+			before = 0
+			continue
+		}
+		if below(word, 0x20)|blanks&(blanks<<8|before) != 0 {
+			return false
+		}
+		before = blanks >> 56
+	}
+	// The last octets, together with some that were looked at already.
+	word := binary.LittleEndian.Uint64(line[len(line)-8:])
+	blanks := below(word, 0x21)
+	return below(word, 0x20)|blanks&(blanks<<8) == 0 && line[len(line)-1] != ' '
+}
+
+// below compares eight octets at once with a limit of at most 0x80. In what it
+// returns, the high bit of each octet tells whether that octet is less.
+func below(word, limit uint64) uint64 {
 	const (
-		high = 0x8080808080808080
-		low7 = 0x7f7f7f7f7f7f7f7f
-		over = 0x6060606060606060 // carries into the high bit from 0x20 on
-		past = 0x5f5f5f5f5f5f5f5f // from 0x21 on
+		ones = 0x0101010101010101
+		high = 0x80 * ones
 	)
-	space := uint64(0) // whether the octet before was a space, in the lowest octet
-	for ; len(line) >= 8; line = line[8:] {
-		word := binary.LittleEndian.Uint64(line)
-		control := ^((word&low7 + over) | word) & high
-		spaces := ^((word&low7 + past) | word) & high // controls too
-		if control != 0 || spaces&(spaces<<8|space) != 0 {
-			return false
-		}
-		space = spaces >> 56
-	}
-	before := space != 0
+	// Adding what the limit lacks of 0x80 sets the high bit of all that are not
+	// less; no sum of two octets without their high bits carries into the next.
+	return ^((word&^high + (0x80-limit)*ones) | word) & high
+}
+
+func plainOctets(line []byte) bool {
+	space := false
 	for _, c := range line {
-		if c < ' ' || c == ' ' && before {
+		if c < ' ' || c == ' ' && space {
 			return false
 		}
-		before = c == ' '
+		space = c == ' '
 	}
-	return !before
+	return !space
 }

@@ -41,7 +41,7 @@ func (c canonicalization) appendHeader(dst, field []byte) []byte {
 
 // appendRelaxed appends a field in the relaxed form: the name in lower case, the
 // value unfolded, each run of white space one space, none at its ends (RFC 6376
-// 3.4.2). A bare CR or LF is no folding; it stays.
+// 3.4.2). What is no folding, such as a bare CR or LF, stays.
 func appendRelaxed(dst, field []byte) []byte {
 	name, value, _ := bytes.Cut(field, []byte(":"))
 	for _, c := range bytes.TrimRight(name, " \t") {
@@ -51,10 +51,11 @@ func appendRelaxed(dst, field []byte) []byte {
 		dst = append(dst, c)
 	}
 	dst = append(dst, ':')
+	value = bytes.TrimSuffix(value, crlf)
 	start, space := len(dst), false
 	for len(value) > 0 {
 		switch {
-		case bytes.HasPrefix(value, crlf):
+		case len(value) > 2 && bytes.HasPrefix(value, crlf) && isSpace(value[2]): // folding
 			value = value[1:]
 		case isSpace(value[0]):
 			space = true
