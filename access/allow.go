@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // address is a mail address in the form in which addresses are compared: lower
@@ -116,8 +118,7 @@ func parseAllow(text string) (allowed, error) {
 }
 
 // canonicalDomain returns a domain in lower case and A-labels (RFC 5890 2.3.2.1).
-// U-labels are expected in normalization form C, as IDNA demands; others are
-// different domains here, as they are in the DNS. Address literals are refused.
+// U-labels are mapped as for a look-up (RFC 5895). Address literals are refused.
 func canonicalDomain(domain string) (string, error) {
 	if !utf8.ValidString(domain) {
 		return "", errors.New("the domain is not UTF-8")
@@ -152,11 +153,11 @@ func asciiLabel(label string) (string, error) {
 		}
 	}
 	if !ascii {
-		encoded, err := punycode(label)
+		encoded, err := idna.Lookup.ToASCII(label)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("%q is no label of an internationalized domain: %w", label, err)
 		}
-		label = "xn--" + encoded
+		label = encoded
 	}
 	if len(label) > 63 {
 		return "", errors.New("a label of the domain is longer than 63 characters")

@@ -91,24 +91,23 @@ func TestParseAllowRefuses(t *testing.T) {
 	}
 }
 
-// TestPunycode uses the samples of RFC 3492 7.1 in lower case.
-func TestPunycode(t *testing.T) {
-	for label, want := range map[string]string{
-		"ليهمابتكلموشعربي؟":                        "egbpdaj6bu4bxfgehfvwxn",
-		"他们为什么不说中文":                                "ihqwcrb4cv8a8dqg056pqjye",
-		"pročprostěnemluvíčesky":                   "proprostnemluvesky-uyb24dma41a",
-		"למההםפשוטלאמדבריםעברית":                   "4dbcagdahymbxekheh6e0a7fei0b",
-		"почемужеонинеговорятпорусски":             "b1abfaaepdrnnbgefbadotcwatmq2g4l",
-		"porquénopuedensimplementehablarenespañol": "porqunopuedensimplementehablarenespaol-fmd56a",
-		"3年b組金八先生":                                 "3b-ww4c5e180e575a65lsy2b",
-		"ひとつ屋根の下2":                                 "2-u9tlzr9756bt3uc0v",
-		"bücher":                                   "bcher-kva",
-		"ü":                                        "tda",
-		"\U0010ffff":                               "dn32g",
-		"a\U0010ffff":                              "a-h023p",
+// TestDomainsCompareAsALabels writes one domain in the ways that clients do:
+// U-label, upper case, decomposed, A-label (RFC 5891 4, samples of RFC 3492 7.1).
+func TestDomainsCompareAsALabels(t *testing.T) {
+	for text, want := range map[string]string{
+		"bücher.example": "xn--bcher-kva.example", "BÜCHER.example": "xn--bcher-kva.example",
+		"bu\u0308cher.example": "xn--bcher-kva.example", "xn--bcher-kva.example": "xn--bcher-kva.example",
+		"почемужеонинеговорятпорусски": "xn--b1abfaaepdrnnbgefbadotcwatmq2g4l",
+		"他们为什么不说中文":                    "xn--ihqwcrb4cv8a8dqg056pqjye",
+		"straße.example":               "xn--strae-oqa.example", // not ss: IDNA 2008
 	} {
-		if got, err := punycode(label); err != nil || got != want {
-			t.Errorf("punycode(%q) = %q, %v; want %q", label, got, err, want)
+		if got, err := canonicalDomain(text); err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"a\U0010ffff.example", "\u0308a.example", strings.Repeat("ü", 63) + ".example"} {
+		if got, err := canonicalDomain(text); err == nil {
+			t.Errorf("%q: %q, want an error", text, got)
 		}
 	}
 }
