@@ -45,21 +45,21 @@ func (t *timeline) ahead() int64 {
 	return t.read.Unix() - now
 }
 
-// sayEvery is how often a problem that lasts is logged.
-const sayEvery = time.Minute
+// throttleEvery is how often a problem that lasts is logged, or something is done about it.
+const throttleEvery = time.Minute
 
-// throttle keeps a problem that lasts from filling the log. The zero throttle is due.
+// throttle keeps a problem that lasts from filling the log or the disk. The zero throttle is due.
 type throttle struct {
 	mu   sync.Mutex
-	said time.Time
+	last time.Time
 }
 
 func (t *throttle) due(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.said.IsZero() && now.Sub(t.said) < sayEvery {
+	if passed := now.Sub(t.last); !t.last.IsZero() && passed >= 0 && passed < throttleEvery {
 		return false
 	}
-	t.said = now
+	t.last = now
 	return true
 }

@@ -45,8 +45,12 @@ func (s *Store) saveChanges(ctx context.Context) error {
 	return err
 }
 
-// startOver puts a new file in the place of one that was found damaged while in use.
+// startOver puts a new file in the place of one that was found damaged while in
+// use; not too often, or a broken disk would be filled with what is set aside.
 func (s *Store) startOver(ctx context.Context, damage error) error {
+	if !s.replaced.due(s.time.clock()) {
+		return damage
+	}
 	if s.file != nil {
 		damage = errors.Join(damage, s.file.close())
 		s.file = nil

@@ -31,10 +31,11 @@ type Store struct {
 
 	path string // "": kept in memory alone
 
-	saving  sync.Mutex // held while the file is used
-	file    *file
-	written int  // rows of the log when it was last rewritten
-	rewrite bool // the log is to be written anew from memory
+	saving   sync.Mutex // held while the file is used
+	file     *file
+	written  int  // rows of the log when it was last rewritten
+	rewrite  bool // the log is to be written anew from memory
+	replaced throttle
 
 	health   sync.Mutex
 	problem  error

@@ -298,7 +298,13 @@ func TestADamagedFileIsReplacedWhileInUse(t *testing.T) {
 	// Another connection has no cached pages: give the store one too.
 	store.file.db.SetMaxIdleConns(0)
 
+	store.replaced.due(clock.Now()) // as if it had just been replaced
 	send(r, newMessage("x@one.example"))
+	store.save()
+	if store.Health() == nil || strings.Contains(log.String(), "set aside") {
+		t.Errorf("health: %v, log: %s", store.Health(), log.String())
+	}
+	clock.advance(throttleEvery)
 	if got := store.report(t).row("total", "total").Hour.Messages; got != 2 {
 		t.Errorf("%d messages are in the new file", got)
 	}
@@ -403,6 +409,24 @@ func TestLogStaysBounded(t *testing.T) {
 	}
 	if got := store.report(t).row("client", "10.0.0.7").Day.Messages; got != sent {
 		t.Errorf("it says %d messages, %d were sent", got, sent)
+	}
+}
+
+func TestOddKeysSurviveARestart(t *testing.T) {
+	clock, dir := newClock(), t.TempDir()
+	keys := []string{"a\x00b", "a\x00c", "\xff\xfe@x.example", "grüße@x.example", "' OR 1=1; --", strings.Repeat("k", maxKey)}
+	store := openStore(t, dir, clock)
+	for _, key := range keys {
+		send(newRates(t, store), from(key))
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store = openStore(t, dir, clock)
+	for _, key := range keys {
+		if got := store.sum(perSender, strings.ToLower(key), countMessages); got != 1 {
+			t.Errorf("%q has %d messages", key, got)
+		}
 	}
 }
 
