@@ -18,7 +18,10 @@ type Options struct {
 	Limits []Limit `toml:"limits"`
 }
 
-// Limit bounds what one key may send in a sliding window.
+// Limit bounds what one key may send in a sliding window. A message counts once
+// per key for messages and bytes, whatever its recipients; a recipient domain
+// counts the recipients in it. A message that alone is over max can never pass:
+// with tempfail it is refused for good all the same.
 type Limit struct {
 	Per   string        `toml:"per"`   // client, login, sender, sender_domain, recipient_domain or total
 	Count string        `toml:"count"` // messages, recipients or bytes
