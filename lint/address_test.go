@@ -9,14 +9,14 @@ import (
 
 // Forms that receivers accept and net/mail does not: the reason for a parser of our own.
 var beyondNetMail = map[string]string{
-	`<@relay.example.net,@b.example:ann@example.org>`:  "ann@example.org",
-	`Ann <ann . example @ example . org>`:              "ann.example@example.org",
-	`ann..example@example.org`:                         "ann..example@example.org",
-	`ann.@example.org`:                                 "ann.@example.org",
-	`ann@example.org <ann@example.org>`:                "ann@example.org",
-	`=?utf-8?Q?M=C3=BCller,_Ann?= <ann@example.org>`:   "ann@example.org",
-	"M\xfcller <ann@example.org>":                      "ann@example.org",
-	`[Shop] Ann <ann@example.org>`:                     "ann@example.org",
+	`<@relay.example.net,@b.example:ann@example.org>`: "ann@example.org",
+	`Ann <ann . example @ example . org>`:             "ann.example@example.org",
+	`ann..example@example.org`:                        "ann..example@example.org",
+	`ann.@example.org`:                                "ann.@example.org",
+	`ann@example.org <ann@example.org>`:               "ann@example.org",
+	`=?utf-8?Q?M=C3=BCller,_Ann?= <ann@example.org>`:  "ann@example.org",
+	"M\xfcller <ann@example.org>":                     "ann@example.org",
+	`[Shop] Ann <ann@example.org>`:                    "ann@example.org",
 }
 
 func TestAddressesThatNetMailRefuses(t *testing.T) {

@@ -24,7 +24,7 @@ type header struct {
 
 // addressField is an address field as it was parsed.
 type addressField struct {
-	where string
+	index int // in header.fields
 	value string
 	boxes []mailbox
 	err   error
@@ -117,7 +117,7 @@ func (h *header) addresses(name string) []addressField {
 		if err == nil && len(boxes) == 0 {
 			err = errNoAddress
 		}
-		all = append(all, addressField{where: h.place(i), value: value, boxes: boxes, err: err})
+		all = append(all, addressField{index: i, value: value, boxes: boxes, err: err})
 	}
 	return all
 }

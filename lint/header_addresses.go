@@ -12,14 +12,14 @@ func fromMissing(h *header) {
 
 func fromRepeated(h *header) {
 	if len(h.from) > 1 {
-		h.found(h.from[1].where, fmt.Sprintf("%d fields", len(h.from)))
+		h.foundAt(h.from[1].index, fmt.Sprintf("%d fields", len(h.from)))
 	}
 }
 
 func fromSeveral(h *header) {
 	for _, from := range h.from {
 		if len(from.boxes) > 1 {
-			h.found(from.where, severalAddresses(from))
+			h.foundAt(from.index, severalAddresses(from))
 		}
 	}
 }
@@ -32,7 +32,7 @@ func severalAddresses(from addressField) string {
 func fromUnparsable(h *header) {
 	for _, from := range h.from {
 		if from.err != nil && len(from.boxes) < 2 {
-			h.found(from.where, from.err.Error()+": "+shown(from.value))
+			h.foundAt(from.index, from.err.Error()+": "+shown(from.value))
 		}
 	}
 }
@@ -41,7 +41,7 @@ func fromDomain(h *header) {
 	for _, from := range h.from {
 		for _, box := range from.boxes {
 			if problem := domainProblem(box.domain); problem != "" {
-				h.found(from.where, shown(box.domain)+" "+problem)
+				h.foundAt(from.index, shown(box.domain)+" "+problem)
 			}
 		}
 	}
@@ -54,7 +54,7 @@ func senderMissing(h *header) {
 	}
 	for _, from := range h.from {
 		if len(from.boxes) > 1 {
-			h.found(from.where, severalAddresses(from))
+			h.foundAt(from.index, severalAddresses(from))
 		}
 	}
 }
@@ -62,7 +62,7 @@ func senderMissing(h *header) {
 func replyToUnparsable(h *header) {
 	for _, replyTo := range h.addresses("Reply-To") {
 		if replyTo.err != nil {
-			h.found(replyTo.where, replyTo.err.Error()+": "+shown(replyTo.value))
+			h.foundAt(replyTo.index, replyTo.err.Error()+": "+shown(replyTo.value))
 		}
 	}
 }

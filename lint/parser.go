@@ -374,10 +374,7 @@ func (p *parser) headerLine(text []byte) bool {
 // isField reports whether a line begins a header field.
 func isField(text []byte) bool {
 	colon := bytes.IndexByte(text, ':')
-	if colon <= 0 {
-		return false
-	}
-	return bytes.IndexAny(bytes.TrimRight(text[:colon], " \t"), " \t") < 0
+	return colon > 0 && !bytes.ContainsAny(bytes.TrimRight(text[:colon], " \t"), " \t")
 }
 
 // isEnvelope recognizes the line of an mbox that some programs leave on top of a forwarded message.

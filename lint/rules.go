@@ -135,7 +135,7 @@ func mimeRules() []Rule {
 			Source: "RFC 2045 4", Default: Fix, Fixes: true, header: mimeVersion},
 		{ID: "M05", Name: "MIME field repeated", Description: "Content-Type or Content-Transfer-Encoding is repeated in one entity.",
 			Source: "RFC 2045 3", Default: Reject, reply: badForm, part: mimeRepeated},
-		{ID: "M06", Name: "encoded composite", Description: "A multipart or message/* entity has an encoding other than 7bit, 8bit or binary.",
+		{ID: "M06", Name: "encoded composite", Description: "A multipart or message/* entity is quoted-printable or base64.",
 			Source: "RFC 2045 6.4", Default: Reject, reply: badForm, part: encodedComposite},
 		{ID: "M08", Name: "encoded line too long", Description: "A line of base64 or quoted-printable data has more than 76 characters.",
 			Source: "RFC 2045 6.7, 6.8", Default: Warn, ended: encodedLine},
