@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 
 	"pratique/integration/harness"
 )
@@ -25,21 +26,43 @@ func (d *demo) showDelivered(ctx context.Context) error {
 	return d.verify(ctx, delivery.Data)
 }
 
-// showRates prints the counters and sees that the refused messages are not in them.
+// showRates prints the counters once they hold all that was accepted: the daemon saves them about once a second.
 func (d *demo) showRates(ctx context.Context) error {
 	d.title("What was counted")
-	cmd := exec.CommandContext(ctx, d.binary, "rates", "--config", d.pratique.Config())
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("pratique rates: %w\n%s", err, out)
-	}
-	d.line("", "%s", out)
-	for _, sender := range []string{"sender@example.org", "news@example.org"} {
-		if !bytes.Contains(out, []byte(sender)) {
-			return fmt.Errorf("pratique rates does not know %s", sender)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		cmd := exec.CommandContext(ctx, d.binary, "rates", "--config", d.pratique.Config())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("pratique rates: %w\n%s", err, out)
+		}
+		missing := missingCounts(string(out))
+		if missing == "" {
+			d.line("", "%s", out)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("pratique rates does not show %s:\n%s", missing, out)
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return nil
+}
+
+// missingCounts returns what the table of counters should hold, and does not, or "".
+func missingCounts(table string) string {
+	for sender, messages := range map[string]string{"sender@example.org": "1", "news@example.org": "5"} {
+		found := false
+		for line := range strings.Lines(table) {
+			columns := strings.Fields(line)
+			found = found || len(columns) > 2 && columns[0] == messages && strings.HasSuffix(strings.TrimSpace(line), " sender "+sender)
+		}
+		if !found {
+			return messages + " messages of " + sender
+		}
+	}
+	return ""
 }
 
 // verify has dkimpy verify the signatures, with the public keys that would be in the DNS.
