@@ -106,6 +106,16 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+func TestQuickLeavesWhatWasAskedFor(t *testing.T) {
+	o, err := parse([]string{"-sizes", "7", "-quick"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(o.sizes, []int{7}) || !slices.Equal(o.connections, []int{1, 16}) || o.only != "signing,scanning" || o.time != time.Second {
+		t.Errorf("options %+v", o)
+	}
+}
+
 func TestReport(t *testing.T) {
 	run := func(messages int, cpu time.Duration) sample {
 		return sample{Messages: messages, Elapsed: time.Second, CPU: cpu, Median: time.Millisecond, P99: 9 * time.Millisecond, Memory: memory{Peak: 3 << 20}}

@@ -25,7 +25,6 @@ import (
 
 // options are the command line.
 type options struct {
-	quick       bool
 	sizes       sizes
 	connections numbers
 	peers       string
@@ -50,12 +49,9 @@ func main() {
 }
 
 func parse(args []string) (options, error) {
-	o := options{
-		sizes:       sizes{2 << 10, 50 << 10, 1 << 20, 25 << 20},
-		connections: numbers{1, 16, 100},
-	}
+	o := options{sizes: sizes{2 << 10, 50 << 10, 1 << 20, 25 << 20}, connections: numbers{1, 16, 100}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.BoolVar(&o.quick, "quick", false, "2 KiB and 1 MiB at 1 and 16 connections, one second each: under two minutes")
+	quick := fs.Bool("quick", false, "2 KiB and 1 MiB at 1 and 16 connections, signing and scanning, one second each: under two minutes")
 	fs.Var(&o.sizes, "sizes", "message `sizes`, as 2k,50k,1m")
 	fs.Var(&o.connections, "connections", "`numbers` of connections")
 	fs.StringVar(&o.peers, "peers", "", "measure only subjects whose `name` holds one of these, separated by commas")
@@ -64,30 +60,61 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.time, "time", 2*time.Second, "time for one load in one round")
 	fs.StringVar(&o.json, "json", "", "write everything measured to a `file` too")
 	fs.StringVar(&o.pratique, "pratique", "", "measure this `program` and build none")
-	if err := fs.Parse(args); err != nil {
+	if err := fs.Parse(args); err != nil || !*quick {
 		return o, err
 	}
-	if o.quick {
-		o.sizes, o.connections, o.time = sizes{2 << 10, 1 << 20}, numbers{1, 16}, time.Second
+	err := hurry(fs)
+	return o, err
+}
+
+// hurry sets what makes a run quick, where the command line does not say otherwise.
+func hurry(fs *flag.FlagSet) error {
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range map[string]string{"sizes": "2k,1m", "connections": "1,16", "only": "signing,scanning", "time": "1s"} {
+		if given[name] {
+			continue
+		}
+		if err := fs.Set(name, value); err != nil {
+			return err
+		}
 	}
-	return o, nil
+	return nil
 }
 
 func run(ctx context.Context, o options) (err error) {
+	wanted, err := choose(o.only)
+	if err != nil {
+		return err
+	}
 	b, err := newBench(ctx, o, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	for _, e := range experiments() {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), e.name) {
-			continue
-		}
+	for _, e := range wanted {
 		if err := e.run(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
 	}
 	return b.report()
+}
+
+// choose returns the experiments of these names, separated by commas, or all of them.
+func choose(names string) ([]experiment, error) {
+	all := experiments()
+	if names == "" {
+		return all, nil
+	}
+	var chosen []experiment
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(e experiment) bool { return e.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no experiment %q", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
 }
 
 // report prints the results, and keeps them if asked to.

@@ -36,9 +36,8 @@ func (t table) write(b *strings.Builder) {
 	b.WriteString("| size | connections | subject | messages/s | CPU ms/message | wait ms, median | wait ms, p99 | peak MiB | rate against it |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range t.Rows {
-		fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %s | %.1f | %.0f | %s |\n", sizeName(r.Point.Size), r.Point.Connections, r.Subject,
-			r.spread(rate).text(), r.spread(cost).text(), r.spread(medianWait).text(), r.spread(longWait).median, r.spread(peak).median,
-			t.against(r))
+		fmt.Fprintf(b, "| %s | %d | %s | %s | %s | %s | %.1f | %s | %s |\n", sizeName(r.Point.Size), r.Point.Connections, r.Subject,
+			r.spread(rate).text(), r.spread(cost).text(), r.spread(medianWait).text(), r.spread(longWait).median, whole(r.spread(peak).median), t.against(r))
 	}
 }
 
@@ -53,9 +52,17 @@ func (t table) against(other row) string {
 
 func (s spread) text() string {
 	if s.greatest == 0 {
-		return "–"
+		return "–" // not measured
 	}
 	return fmt.Sprintf("%s (%s–%s)", number(s.median), number(s.least), number(s.greatest))
+}
+
+// whole writes an amount without a fraction, and none as a dash.
+func whole(v float64) string {
+	if v == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", v)
 }
 
 // number writes three significant digits or more.
