@@ -4,9 +4,17 @@
 // mends before the message is signed.
 //
 // Every rule is one row of the table in rules.go, and a family of rules is one
-// file. The body is read by a push parser (parser.go) whose memory does not
-// depend on the size of the message. What needs the DNS, a counter or a key does
-// not live here.
+// file. To add one: a row, its function, and in testdata/rules/ID a good message
+// and a bad one that breaks this rule alone. The body is read by a push parser
+// (parser.go) whose memory does not depend on the size of the message. What needs
+// the DNS, a counter or a key does not live here.
+//
+// A finding says where it is. "From[2]" is the second From field, and "From" one
+// that is missing. "1.2" is a MIME entity: the second part of the first part, as
+// in IMAP, but that the message inside a message/rfc822 counts as its only part;
+// the message itself is "body". "1.2 line 7" is line 7 of the body of the whole
+// message, counted from 1; "1.2 Content-Type[2]" is a field of the entity. "header"
+// and "message" are all of it.
 package lint
 
 import (

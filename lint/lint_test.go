@@ -105,6 +105,31 @@ func TestRefusalIsBounded(t *testing.T) {
 	}
 }
 
+func TestFindingsArePrintableAndShort(t *testing.T) {
+	odd := "\x01\xff" + strings.Repeat("x", 5000)
+	for _, fields := range []string{
+		"Content-Type: multipart/" + odd + "\r\n",
+		"Content-Type: text/" + odd + "\r\n",
+		"Content-Type: multipart/mixed; boundary=" + odd + "\r\n",
+		"Content-Type: message/" + odd + "\r\nContent-Transfer-Encoding: base64\r\n",
+		"Content-Type: a/b; name=\"" + odd + ".exe\"\r\n",
+		"MIME-Version: " + odd + "\r\nX" + odd + ": x\r\nSubject: re:" + odd + "\r\nReply-To: " + odd + "\r\nReply-To: " + odd + "\r\n",
+	} {
+		m := fromAnn()
+		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, plainHeader+fields, "--b\r\nContent-Type: text/plain\r\n\r\n"+odd, whole); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Findings) < 2 {
+			t.Errorf("%.60q: %+v", fields, m.Findings)
+		}
+		for _, f := range m.Findings {
+			if text := f.Where + f.Detail; len(text) > 6*maxValue || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+}
+
 func TestWorstFindingGivesTheCodes(t *testing.T) {
 	header := strings.Replace(plainHeader, "From: ann@example.org\r\n", "", 1) + "X-A : b\r\n"
 	_, refusal := answer(t, DefaultOptions(), fromAnn(), header, "")

@@ -23,7 +23,7 @@ func boundaryMissing(b *body, p *part) {
 	switch {
 	case !p.isMultipart() || p.cut || p.encoded(): // M06 speaks of the encoded ones
 	case p.kind != multipart:
-		b.found(p, p.where(), p.contentType.value+" without a boundary parameter")
+		b.found(p, p.where(), shown(p.contentType.value)+" without a boundary parameter")
 	case p.children == 0 && !p.closed:
 		b.found(p, p.where(), "boundary "+shown(p.boundary)+" never appears")
 	case p.children == 0:

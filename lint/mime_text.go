@@ -102,10 +102,10 @@ func typeMismatch(b *body, p *part) {
 	case p.is("text/plain") && p.rules.sniff.html:
 		b.found(p, p.where(), "text/plain that is html")
 	case p.parent == nil && p.rules.sniff.parts && strings.HasPrefix(p.contentType.value, "text/"):
-		b.found(p, p.where(), p.contentType.value+" that holds MIME parts")
+		b.found(p, p.where(), shown(p.contentType.value)+" that holds MIME parts")
 	case p.kind == multipart && p.children > 0 && p.closed:
 		if wrong := wrongParts(p); wrong != "" {
-			b.found(p, p.where(), p.contentType.value+" with "+wrong)
+			b.found(p, p.where(), shown(p.contentType.value)+" with "+wrong)
 		}
 	}
 }

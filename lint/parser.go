@@ -62,18 +62,11 @@ type parser struct {
 	midst bool // in a line over maxHeld
 }
 
-// longLine is what is known of a line over maxHeld before its end.
-type longLine struct {
-	length int // octets, without those of the line end
-	faults faults
-	cr     bool // the last octet was CR: part of the line end, or bare
-}
-
 func newParser(to handler) *parser { return &parser{to: to, held: make([]byte, 0, maxHeld)} }
 
 // start begins the message itself, whose header has these fields.
 func (p *parser) start(fields partFields) {
-	p.stack = append(p.stack, &part{begins: 1})
+	p.stack = append(p.stack, &part{})
 	p.begin(p.top(), fields, "text/plain")
 }
 
@@ -145,8 +138,12 @@ func (p *parser) wholeLine(b []byte) {
 			p.count(p.stack[i], len(text), f, false)
 			return
 		}
-		if !p.inHeader || p.headerLine(text) {
+		if !p.inHeader {
 			break
+		}
+		if p.headerLine(text) {
+			p.count(p.top(), len(text), f, false)
+			return
 		}
 		// The header ended without an empty line. What begins here may be the
 		// header of the message in it, or its boundary.
@@ -191,76 +188,6 @@ func (p *parser) count(t *part, length int, f faults, data bool) {
 	if data && f&eightBits != 0 {
 		t.eight.add(p.line)
 	}
-}
-
-// beginLong takes the first maxHeld octets of a longer line.
-func (p *parser) beginLong(b []byte) {
-	p.line++
-	p.midst = true
-	p.long = longLine{}
-	text := p.longText(b, false)
-	for p.inHeader && !p.headerLine(text) {
-	}
-	p.data(text, true)
-}
-
-// longData takes what follows in a line that is over maxHeld.
-func (p *parser) longData(b []byte, ends bool) {
-	if p.long.cr && b[0] != '\n' {
-		p.moreData([]byte("\r"))
-	}
-	p.moreData(p.longText(b, ends))
-	if ends {
-		p.endLong()
-	}
-}
-
-func (p *parser) moreData(text []byte) {
-	if p.inHeader {
-		p.keep(text)
-	}
-	p.data(text, false)
-}
-
-// longText examines a piece of a long line and returns it without its line end. A
-// CR at the end of the piece is left for the next one to judge.
-func (p *parser) longText(b []byte, ends bool) []byte {
-	l := &p.long
-	if l.cr && b[0] != '\n' {
-		l.bareCR()
-	}
-	text, last := b, byte(0)
-	if ends {
-		text = text[:len(text)-1]
-	}
-	if len(text) > 0 {
-		last = text[len(text)-1]
-	}
-	if last == '\r' {
-		text = text[:len(text)-1]
-	}
-	if ends && last != '\r' && !l.cr {
-		l.faults |= bareLF
-	}
-	l.cr = last == '\r' && !ends
-	l.faults |= examine(text)
-	l.length += len(text)
-	return text
-}
-
-// bareCR counts the CR that was left, now that it turned out to be none of a line end.
-func (l *longLine) bareCR() {
-	l.cr = false
-	l.faults |= bareCR
-	l.length++
-}
-
-func (p *parser) endLong() {
-	if p.long.cr { // the body ends in CR
-		p.long.bareCR()
-	}
-	p.midst = false
-	p.count(p.top(), p.long.length, p.long.faults, p.inData())
 }
 
 // match finds the open multipart whose boundary line this is, the innermost
@@ -334,7 +261,7 @@ func (p *parser) push(t *part) {
 	p.parts++
 	t.children++
 	p.stack = append(p.stack, &part{
-		parent: t, number: t.children, depth: t.depth + 1, begins: p.line + 1,
+		parent: t, number: t.children, depth: t.depth + 1,
 		forwarded: t.forwarded || t.kind == container,
 	})
 	p.inHeader, p.overflow, p.header = true, false, p.header[:0]

@@ -27,7 +27,7 @@ func (t *tracer) begin(p *part) bool {
 	if p.encoding != "" {
 		fmt.Fprintf(&t.out, " %s", p.encoding)
 	}
-	fmt.Fprintf(&t.out, " from line %d\n", p.begins)
+	fmt.Fprintf(&t.out, ", line %d\n", t.parser.line)
 	return true
 }
 

@@ -12,7 +12,6 @@ import (
 type part struct {
 	parent *part // nil: the message itself
 	number int   // among the parts of its parent, from 1
-	begins int   // line of the body on which its header begins, 1 for the message itself
 	depth  int   // 0 for the message itself
 
 	kind        kind
@@ -21,7 +20,6 @@ type part struct {
 	encoding    string // lower case; "" if there is no Content-Transfer-Encoding
 	types       int    // Content-Type fields
 	encodings   int    // Content-Transfer-Encoding fields
-	typed       bool   // it has a Content-Type field
 	forwarded   bool   // inside a message/rfc822
 	fileName    string // decoded; "" if it has none
 	rawName     string // a file name parameter as it stands, if that is not ASCII
@@ -105,7 +103,6 @@ func (p *part) set(f partFields, byDefault string) {
 	p.types, p.encodings = len(f.contentType), len(f.encoding)
 	p.contentType = contentType{value: byDefault}
 	if p.types > 0 {
-		p.typed = true
 		p.contentType = parseContentType(f.contentType[0])
 		if !strings.Contains(p.contentType.value, "/") {
 			p.contentType.value = "text/plain" // RFC 2045 5.2
@@ -145,6 +142,7 @@ func (p *part) setKind() {
 	switch {
 	case strings.HasPrefix(p.contentType.value, "multipart/"):
 		boundary, _ := p.contentType.param("boundary")
+		boundary = strings.TrimRight(boundary, " \t") // it may not end so, and padding could not be told from it
 		if boundary != "" {
 			p.kind = multipart
 			p.boundary = []byte(boundary[:min(len(boundary), maxLine)])
