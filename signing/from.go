@@ -25,7 +25,7 @@ func fromDomain(h *message.Header) (string, error) {
 	words := &mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil }}
 	addresses, err := (&mail.AddressParser{WordDecoder: words}).ParseList(from.Unfolded())
 	if err != nil || len(addresses) == 0 {
-		return "", errors.New("From holds no address that can be read")
+		return "", errors.New("no address in From that can be read")
 	}
 	return message.Domain(addresses[0].Address), nil
 }

@@ -191,6 +191,10 @@ func (k *PrivateKey) Weakness() string {
 // at selector._domainkey.domain.
 func (k *PrivateKey) Record() string { return k.record }
 
+// Format prints the public half, whatever the verb: a key that ends up in a log
+// or an error by mistake gives nothing away.
+func (k *PrivateKey) Format(s fmt.State, _ rune) { io.WriteString(s, k.record) }
+
 // PublicRecord returns the TXT record of a public key, *rsa.PublicKey or
 // ed25519.PublicKey (RFC 6376 3.6.1, RFC 8463 4.2). In a zone file it has to be
 // split into strings of at most 255 octets.

@@ -5,6 +5,7 @@ import json
 import sys
 
 import dkim
+import nacl  # noqa: F401: without it dkimpy works, but knows no Ed25519
 
 with open(sys.argv[1]) as f:
     records = json.load(f)

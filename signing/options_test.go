@@ -1,0 +1,109 @@
+package signing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pratique/message"
+)
+
+func problems(o Options) []string {
+	var all []string
+	o.Problems(func(key, problem string) { all = append(all, key+": "+problem) })
+	return all
+}
+
+func domains(names ...string) []Domain {
+	var all []Domain
+	for _, name := range names {
+		all = append(all, Domain{Domain: name, Keys: []Key{{Selector: "s1", File: "/k.pem"}}})
+	}
+	return all
+}
+
+func TestDefaultOptions(t *testing.T) {
+	o := DefaultOptions()
+	if p := problems(o); p != nil {
+		t.Error(p)
+	}
+	if o.OnError != message.Tempfail || o.Expire != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	long := strings.Repeat("a", 63)
+	tests := []struct {
+		name   string
+		change func(*Options)
+		want   []string // the beginnings of all problems, in order
+	}{
+		{"good", func(o *Options) {
+			o.Domains = domains("example.org", "*.example.org", "Example.COM", "xn--bcher-kva.example", long+"."+long+".example")
+		}, nil},
+		{"unsigned", func(o *Options) { o.Unsigned = "hold" }, []string{`unsigned: "hold" is neither accept nor reject`}},
+		{"canonicalization", func(o *Options) { o.Canonicalization = "relaxed" }, []string{`canonicalization: "relaxed" is none of relaxed/relaxed,`}},
+		{"negative expire", func(o *Options) { o.Expire = -time.Hour }, []string{"expire: -1h0m0s is no time"}},
+		{"expire too short", func(o *Options) { o.Expire = time.Millisecond }, []string{"expire: 1ms is no time"}},
+		{"domains", func(o *Options) {
+			o.Domains = domains("", "org", "a..example.org", "example.org.", "-a.example.org", "a_b.example.org", "bücher.example",
+				"*", "*.org", "*.*.example.org", long+"a.org", strings.Repeat("a.", 127)+"org")
+		}, []string{
+			`domains[0].domain: "" is empty`, `domains[1].domain: "org" is no domain of the public DNS`,
+			`domains[2].domain: "a..example.org" has an empty label`, `domains[3].domain: "example.org." has an empty label`,
+			`domains[4].domain: "-a.example.org" has a label that begins or ends with "-"`,
+			`domains[5].domain: "a_b.example.org" may hold only`, `domains[6].domain: "bücher.example" may hold only`,
+			`domains[7].domain: "*" may hold only`, `domains[8].domain: "*.org" is no domain`,
+			`domains[9].domain: "*.*.example.org" may hold only`, `domains[10].domain: "` + long, `domains[11].domain: "a.a.`,
+		}},
+		{"domain twice", func(o *Options) { o.Domains = domains("example.org", "example.com", "Example.org") },
+			[]string{"domains[2].domain: Example.org has an entry already, domains[0]"}},
+		{"no keys", func(o *Options) { o.Domains = []Domain{{Domain: "example.org"}} }, []string{"domains[0].keys: example.org has no key"}},
+		{"keys", func(o *Options) {
+			o.Domains = []Domain{{Domain: "example.org", Keys: []Key{{"s1", "/a.pem"}, {"S1", "/b.pem"}, {"", ""}, {"2026.a", "/c.pem"}, {"a b", "/d.pem"}}}}
+		}, []string{
+			`domains[0].keys[1].selector: "S1" is the selector of keys[0] too`, `domains[0].keys[2].selector: "" is empty`,
+			`domains[0].keys[2].file: no file`, `domains[0].keys[4].selector: "a b" may hold only`,
+		}},
+		{"identities", func(o *Options) {
+			o.Domains = domains("a.org", "b.org", "c.org", "d.org", "*.e.org", "f.org", "g.org")
+			for i, identity := range []string{"@a.org", "news@sub.B.org", "@notc.org", "d.org", "x@sub.e.org", "a;b@f.org", "@a..g.org"} {
+				o.Domains[i].Identity = identity
+			}
+		}, []string{
+			`domains[2].identity: "@notc.org" does not lie within c.org`, `domains[3].identity: "d.org" has no "@"`,
+			`domains[5].identity: "a;b@f.org" may hold only`, `domains[6].identity: "@a..g.org" has an empty label`,
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := DefaultOptions()
+			tt.change(&o)
+			got := problems(o)
+			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
+			}
+			if _, err := New(o, fixedClock, nil); (err == nil) != (tt.want == nil) {
+				t.Errorf("New: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoadProblems(t *testing.T) {
+	o := DefaultOptions()
+	good, bad := keyFile(t, newEd25519(t)), textFile(t, []byte("no key"))
+	o.Domains = []Domain{
+		{Domain: "a.org", Keys: []Key{{"s1", good}, {"s2", bad}}},
+		{Domain: "b.org", Keys: []Key{{"s1", "/nowhere/k.pem"}, {"s2", ""}}},
+	}
+	var got []string
+	o.LoadProblems(func(key, problem string) { got = append(got, fmt.Sprint(key, ": ", problem)) })
+	want := []string{"domains[0].keys[1].file: key " + bad + ": is not PEM", "domains[1].keys[0].file: key /nowhere/k.pem: no such file"}
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
