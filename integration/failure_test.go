@@ -135,7 +135,7 @@ func (w *world) awaitDeaf() {
 // Progress replies keep the MTA waiting for longer than its timeout.
 func TestProgressWhileClamdWorks(t *testing.T) {
 	g := newGate(t)
-	w := newWorld(t, tables{clamd: g.Address()}, harness.SinkOptions{})
+	w := newWorld(t, tables{clamd: g.Address(), milter: "socket_mode = \"0666\"\nprogress_interval = \"1s\""}, harness.SinkOptions{})
 	const patience = 8 * time.Second
 	p := w.postfix(w.overUnix(), "milter_content_timeout", "3s")
 	answered := w.underWay(p.Addr(), g, "slow")

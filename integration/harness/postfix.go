@@ -199,7 +199,7 @@ func (p *Postfix) mainCf(o PostfixOptions) string {
 		"smtp_dns_support_level":         "disabled",
 		"smtp_host_lookup":               "native",
 		"smtpd_peername_lookup":          "no",
-		"smtpd_relay_restrictions":       "permit_mynetworks, permit_sasl_authenticated, reject",
+		"smtpd_relay_restrictions":       "permit_mynetworks, reject",
 		"smtpd_authorized_xclient_hosts": "127.0.0.0/8",
 
 		"smtpd_error_sleep_time":              "0",
@@ -305,10 +305,12 @@ func (p *Postfix) Flush(ctx context.Context) error {
 	return err
 }
 
-// Release releases a message from hold.
+// Release releases a message from hold and has it delivered.
 func (p *Postfix) Release(ctx context.Context, id string) error {
-	_, err := p.run(ctx, nil, "postsuper", "-H", id)
-	return err
+	if _, err := p.run(ctx, nil, "postsuper", "-H", id); err != nil {
+		return err
+	}
+	return p.Flush(ctx)
 }
 
 // Delete removes a message from the queue.

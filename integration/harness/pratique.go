@@ -39,6 +39,9 @@ type Pratique struct {
 // configuration, in TOML, is the caller's.
 func StartPratique(ctx context.Context, binary, dir string, listen []string, config string) (*Pratique, error) {
 	p := &Pratique{dir: dir, listen: listen}
+	if err := os.Mkdir(p.state(), 0o700); err != nil {
+		return nil, err
+	}
 	if err := p.configure(config); err != nil {
 		return nil, err
 	}
@@ -62,9 +65,11 @@ func StartPratique(ctx context.Context, binary, dir string, listen []string, con
 // Config returns the path of the configuration.
 func (p *Pratique) Config() string { return filepath.Join(p.dir, "pratique.toml") }
 
+func (p *Pratique) state() string { return filepath.Join(p.dir, "state") }
+
 func (p *Pratique) configure(config string) error {
-	own := fmt.Sprintf("listen = [\"%s\"]\nstate = %q\nlog_format = \"json\"\n",
-		strings.Join(p.listen, `", "`), filepath.Join(p.dir, "state"))
+	own := fmt.Sprintf("listen = [\"%s\"]\nstate = %q\nlog_format = \"json\"\nhttp = \"\"\n",
+		strings.Join(p.listen, `", "`), p.state())
 	return os.WriteFile(p.Config(), []byte(own+config), 0o644)
 }
 

@@ -143,6 +143,7 @@ func (s *Sendmail) mc(o SendmailOptions) string {
 		{"confSERVICE_SWITCH_FILE", filepath.Join(s.dir, "etc/service.switch")},
 		{"ALIAS_FILE", ""},
 		{"confDONT_PROBE_INTERFACES", "True"},
+		{"confDONT_BLAME_SENDMAIL", "TrustStickyBit"}, // for sockets below /tmp
 		{"confTO_IDENT", "0"},
 		{"confQUEUE_LA", "1000"},
 		{"confREFUSE_LA", "1000"},

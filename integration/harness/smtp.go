@@ -33,7 +33,7 @@ type Client struct {
 }
 
 // clientPatience bounds the wait for one reply: more than any timeout under test.
-const clientPatience = 60 * time.Second
+const clientPatience = 30 * time.Second
 
 // Dial opens an SMTP session from a local address ("": any) and says EHLO.
 func Dial(ctx context.Context, addr, from string) (*Client, error) {

@@ -8,7 +8,8 @@ end
 
 conn = mt.connect(socket)
 if conn == nil then error("connect to " .. socket) end
-must(mt.negotiate(conn, 2, SMFIF_ADDHDRS + SMFIF_CHGHDRS, 0), "negotiate")
+-- The manual page has actions before steps; the program takes them the other way round.
+must(mt.negotiate(conn, 2, 0, SMFIF_ADDHDRS + SMFIF_CHGHDRS), "negotiate")
 must(mt.conninfo(conn, "localhost", "127.0.0.1"), "conninfo")
 must(mt.helo(conn, "client.example.org"), "HELO")
 must(mt.macro(conn, SMFIC_MAIL, "i", "old"), "macro i")
