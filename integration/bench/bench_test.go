@@ -121,7 +121,7 @@ func TestReport(t *testing.T) {
 		return sample{Messages: messages, Elapsed: time.Second, CPU: cpu, Median: time.Millisecond, P99: 9 * time.Millisecond, Memory: memory{Peak: 3 << 20}}
 	}
 	p := point{Size: 2 << 10, Connections: 16}
-	r := results{Rounds: 3, LeftOut: []failed{{"rspamd", "not installed"}}, Tables: []table{{Title: "Signing", Note: "A note.", Ours: "ours", Rows: []row{
+	r := results{Rounds: 3, LeftOut: []omission{{"rspamd", "not installed"}}, Tables: []table{{Title: "Signing", Note: "A note.", Ours: "ours", Rows: []row{
 		{"ours", p, []sample{run(200, 100*time.Millisecond), run(300, 150*time.Millisecond), run(100, 50*time.Millisecond)}},
 		{"theirs", p, []sample{run(100, 0), run(100, 0), run(100, 0)}},
 	}}}}

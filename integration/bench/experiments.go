@@ -162,7 +162,7 @@ func (b *bench) throughPostfix(ctx context.Context, milters []*running, t table)
 	defer sink.Close()
 	all, err := musterPostfix(ctx, b.site, sink, milters)
 	if errors.Is(err, harness.ErrMissing) {
-		b.results.LeftOut = append(b.results.LeftOut, failed{t.Title, err.Error()})
+		b.results.LeftOut = append(b.results.LeftOut, omission{t.Title, err.Error()})
 		return nil
 	}
 	if err != nil {

@@ -11,7 +11,7 @@ type results struct {
 	Rounds  int       `json:"rounds"`
 	Tables  []table   `json:"tables"`
 	Crowd   []crowd   `json:"crowd"`
-	LeftOut []failed  `json:"left_out"`
+	LeftOut []omission  `json:"left_out"`
 	Date    time.Time `json:"date"`
 }
 

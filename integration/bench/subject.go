@@ -42,19 +42,19 @@ type site struct {
 	clamd  *clamd // nil if it is not installed
 }
 
-// failed reports what was left out, and why.
-type failed struct {
+// omission is what was left out, and why.
+type omission struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }
 
 // muster starts subjects, listening on "unix" or "tcp", and sees that they do
 // their duty. Those that are not installed are returned as left out.
-func muster(ctx context.Context, s *site, network string, subjects []subject) (all []*running, out []failed, err error) {
+func muster(ctx context.Context, s *site, network string, subjects []subject) (all []*running, out []omission, err error) {
 	for _, sub := range subjects {
 		r, err := s.launch(ctx, network, sub)
 		if errors.Is(err, harness.ErrMissing) {
-			out = append(out, failed{sub.name, err.Error()})
+			out = append(out, omission{sub.name, err.Error()})
 			continue
 		}
 		if err != nil {

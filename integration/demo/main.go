@@ -175,6 +175,8 @@ func (d *demo) title(text string) {
 	fmt.Fprintf(d.out, "\n%s\n%s\n\n", text, strings.Repeat("-", len(text)))
 }
 
+func (d *demo) blank() { fmt.Fprintln(d.out) }
+
 // line prints a line, or several, behind a label.
 func (d *demo) line(label, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)

@@ -21,8 +21,8 @@ func (d *demo) showDelivered(ctx context.Context) error {
 	head, body, _ := bytes.Cut(delivery.Data, []byte("\r\n\r\n"))
 	d.line("envelope", "from <%s> to <%s>", delivery.From, strings.Join(delivery.Recipients, ">, <"))
 	d.line("header", "%s", head)
-	d.line("body", "%d octets\n ", len(body))
-
+	d.line("body", "%d octets", len(body))
+	d.blank()
 	return d.verify(ctx, delivery.Data)
 }
 

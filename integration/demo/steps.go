@@ -90,7 +90,8 @@ func (d *demo) send(ctx context.Context, s step) error {
 			return fmt.Errorf("%s: expected %d %q in answer to %s", s.what, want.code, want.text, want.to)
 		}
 	}
-	d.line("why", "%s\n ", s.why)
+	d.line("why", "%s", s.why)
+	d.blank()
 	return nil
 }
 
