@@ -57,7 +57,7 @@ func (s smtpSession) send(m miltertest.Mail) (time.Duration, error) {
 		From: m.From, To: []string{m.Recipients[0].Addr}, Data: raw(m),
 	})
 	if err == nil && !answer.Accepted() {
-		err = fmt.Errorf("Postfix answered %s", answer)
+		err = fmt.Errorf("the letter was answered %s", answer)
 	}
 	return time.Since(began), err
 }
