@@ -1,12 +1,13 @@
 package lint
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // Lengths of a domain and of a label (RFC 1035 2.3.4, RFC 5321 4.5.3.1.2).
@@ -97,7 +98,7 @@ func inULabel(r rune) bool {
 
 // aLabelProblem judges a label that begins with "xn--" (RFC 5890 2.3.2.1).
 func aLabelProblem(label string) string {
-	decoded, err := punycode(label[len("xn--"):])
+	decoded, err := idna.Punycode.ToUnicode(label)
 	if err != nil {
 		return "has a label that is no Punycode: " + shown(label)
 	}
@@ -111,87 +112,8 @@ func aLabelProblem(label string) string {
 	if !foreign {
 		return "has a label that is Punycode of plain ASCII: " + shown(label)
 	}
-	if first, _ := utf8.DecodeRuneInString(string(decoded)); unicode.In(first, unicode.Mark) {
+	if first, _ := utf8.DecodeRuneInString(decoded); unicode.In(first, unicode.Mark) {
 		return "has a label that stands for a name beginning with a combining mark: " + shown(label)
 	}
 	return ""
-}
-
-var errPunycode = errors.New("not Punycode")
-
-// Parameters of Punycode (RFC 3492 5).
-const (
-	punyBase        = 36
-	punyTmin        = 1
-	punyTmax        = 26
-	punySkew        = 38
-	punyDamp        = 700
-	punyInitialBias = 72
-	punyInitialN    = 128
-)
-
-// punycode decodes s (RFC 3492 6.2), which must be lower case and at most a label long.
-func punycode(s string) ([]rune, error) {
-	var out []rune
-	if i := strings.LastIndexByte(s, '-'); i >= 0 {
-		out, s = []rune(s[:i]), s[i+1:]
-	}
-	n, i, bias := punyInitialN, 0, punyInitialBias
-	for s != "" {
-		start, weight := i, 1
-		for k := punyBase; ; k += punyBase {
-			if s == "" {
-				return nil, errPunycode
-			}
-			digit := punyDigit(s[0])
-			s = s[1:]
-			if digit < 0 || weight > unicode.MaxRune*maxLabel {
-				return nil, errPunycode
-			}
-			i += digit * weight
-			t := min(max(k-bias, punyTmin), punyTmax)
-			if digit < t {
-				break
-			}
-			weight *= punyBase - t
-		}
-		count := len(out) + 1
-		bias = punyAdapt(i-start, count, start == 0)
-		n += i / count
-		i %= count
-		if n > unicode.MaxRune {
-			return nil, errPunycode
-		}
-		out = append(out[:i], append([]rune{rune(n)}, out[i:]...)...)
-		i++
-	}
-	if len(out) == 0 {
-		return nil, errPunycode
-	}
-	return out, nil
-}
-
-func punyDigit(c byte) int {
-	switch {
-	case c >= 'a' && c <= 'z':
-		return int(c - 'a')
-	case c >= '0' && c <= '9':
-		return int(c-'0') + 26
-	}
-	return -1
-}
-
-func punyAdapt(delta, count int, first bool) int {
-	if first {
-		delta /= punyDamp
-	} else {
-		delta /= 2
-	}
-	delta += delta / count
-	k := 0
-	for delta > (punyBase-punyTmin)*punyTmax/2 {
-		delta /= punyBase - punyTmin
-		k += punyBase
-	}
-	return k + (punyBase-punyTmin+1)*delta/(delta+punySkew)
 }

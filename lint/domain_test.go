@@ -5,38 +5,13 @@ import (
 	"testing"
 )
 
-// The samples of RFC 3492 7.1, lower-cased, and short ones.
-func TestPunycode(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"egbpdaj6bu4bxfgehfvwxn", "ليهمابتكلموشعربي؟"},
-		{"ihqwcrb4cv8a8dqg056pqjye", "他们为什么不说中文"},
-		{"ihqwctvzc91f659drss3x8bo0yb", "他們爲什麽不說中文"},
-		{"proprostnemluvesky-uyb24dma41a", "pročprostěnemluvíčesky"},
-		{"4dbcagdahymbxekheh6e0a7fei0b", "למההםפשוטלאמדבריםעברית"},
-		{"b1abfaaepdrnnbgefbadotcwatmq2g4l", "почемужеонинеговорятпорусски"},
-		{"mller-kva", "müller"},
-		{"bcher-kva", "bücher"},
-		{"80akhbyknj4f", "испытание"},
-	}
-	for _, tt := range tests {
-		if got, err := punycode(tt.in); err != nil || string(got) != tt.want {
-			t.Errorf("%s: %s, %v, want %s", tt.in, string(got), err, tt.want)
-		}
-	}
-	for _, in := range []string{"", "99999999", "mller-", "ü", "-!", "zzzzzzzzzzzzzzzzzzzz", strings.Repeat("9", 60)} {
-		if got, err := punycode(in); err == nil && strings.IndexFunc(string(got), func(r rune) bool { return r > 127 }) >= 0 {
-			t.Errorf("%q is Punycode of %q", in, string(got))
-		}
-	}
-}
-
 func TestDomainProblem(t *testing.T) {
 	for _, good := range []string{"example.org", "a.b", "localhost", "EXAMPLE.org", "1and1.com", "x--y.example", "xn--80akhbyknj4f.xn--p1ai", "müller.example", "почта.рф", "例え.jp", "[192.0.2.1]", "[IPv6:::1]", "[ipv6:2001:db8::1]", "[x-tag:anything]", strings.Repeat("a", 63) + ".org"} {
 		if problem := domainProblem(good); problem != "" {
 			t.Errorf("%s: %s", good, problem)
 		}
 	}
-	for _, bad := range []string{"", ".", "a..b", ".a", "a.", "-a.org", "a-.org", "a_b.org", "a b.org", "192.0.2.1", "[192.0.2]", "[192.0.2.1", "[]", "[IPv6:192.0.2.1]", "[::1]", "xn--.org", "xn--a.org", "i❤.ws", "a\xff.org", "a/b", strings.Repeat("a", 64), strings.Repeat("a.", 128) + "org"} {
+	for _, bad := range []string{"", ".", "a..b", ".a", "a.", "-a.org", "a-.org", "a_b.org", "a b.org", "192.0.2.1", "[192.0.2]", "[192.0.2.1", "[]", "[IPv6:192.0.2.1]", "[::1]", "xn--.org", "xn--a.org", "xn--99999999.org", "xn--mller-.org", "xn--zzzzzzzzzzzzzzzzzzzz.org", "i❤.ws", "a\xff.org", "a/b", strings.Repeat("a", 64), strings.Repeat("a.", 128) + "org"} {
 		if problem := domainProblem(bad); problem == "" && bad != "[192.0.2.1" { // the address parser never gives that one
 			t.Errorf("%q has no problem", bad)
 		}

@@ -97,7 +97,7 @@ func readHeader(lines *lineReader, h *Header) (rest []byte, err error) {
 			flush()
 			return nil, nil
 		case first && isMboxFrom(line):
-		case bytes.IndexByte(line, ':') > 0:
+		case bytes.IndexByte(line, ':') >= 0: // an empty name is a defect to judge, not the end of the header
 			flush()
 			raw = bytes.Clone(line)
 		default:

@@ -20,6 +20,7 @@ func TestPlaySplitsHeaderAndBody(t *testing.T) {
 		{"no empty line", "A: 1\r\nB: 2\r\n", "A: 1\r\nB: 2\r\n", ""},
 		{"no final line end", "A: 1\r\nB: 2", "A: 1\r\nB: 2\r\n", ""},
 		{"a line that is no field begins the body", "A: 1\r\nnonsense\r\nB: 2\r\n", "A: 1\r\n", "nonsense\r\nB: 2\r\n"},
+		{"an empty name", "A: 1\r\n: 2\r\n\r\nbody", "A: 1\r\n: 2\r\n", "body"},
 		{"mbox", "From a@example.org Mon\nA: 1\n\nbody\n", "A: 1\r\n", "body\r\n"},
 		{"white space before the colon of From", "From : a\r\nB: 2\r\n\r\n", "From : a\r\nB: 2\r\n", ""},
 		{"white space before the colon", "A : 1\r\n\r\n", "A : 1\r\n", ""},
