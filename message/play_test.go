@@ -97,3 +97,31 @@ type checkFunc struct {
 
 func (c checkFunc) Name() string                                       { return c.name }
 func (c checkFunc) Begin(context.Context, *Message) (Inspector, error) { return c.begin() }
+
+// FuzzPlay holds that nothing of a message stored with CRLF is lost or changed
+// on its way through Play.
+func FuzzPlay(f *testing.F) {
+	for _, in := range []string{
+		"A: 1\r\n\r\nbody\r\n", "A: 1\r\n b\nc\r\nnonsense\r\n", ": x\r\n\r\n", "From : x\r\n\r\n", "\r\n", "A: 1", " x\r\n\r\n", "A\x00: 1\r\n\r\n",
+	} {
+		f.Add([]byte(in))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		in = append([]byte("X-First: line\r\n"), in...)
+		m, got := &Message{}, &recorder{}
+		if err := Play(context.Background(), got.check(), m, bytes.NewReader(in), nil); err != nil {
+			t.Fatal(err)
+		}
+		if m.Header.Overflow() {
+			return
+		}
+		var out bytes.Buffer
+		m.Header.WriteTo(&out)
+		header := out.Len()
+		out.Write(got.body.Bytes())
+		withEmptyLine := string(out.Bytes()[:header]) + "\r\n" + got.body.String()
+		if whole := string(in); whole != out.String() && whole != withEmptyLine && whole+"\r\n" != out.String() {
+			t.Errorf("%q became header %q and body %q", in, out.Bytes()[:header], got.body.Bytes())
+		}
+	})
+}
