@@ -12,8 +12,9 @@ var space = []byte(" ")
 // its canonical form (RFC 6376 3.4.3, 3.4.4). Its memory does not grow with the
 // body. Writing to a hash never fails, so no method does.
 //
-// Only CRLF ends a line. A bare CR or LF is an octet as any other: what the RFC
-// says, and what an MTA lets through of them it delivers as it told the milter.
+// Only CRLF ends a line. A bare CR or LF is an octet as any other, but verifiers
+// do not agree on that: dkimpy and go-msgauth make CRLF of a bare LF, OpenDKIM
+// fails on a bare CR. Such mail is not to be signed with hope; rule H20 refuses it.
 type body interface {
 	io.Writer
 	finish() // the last octet was written
@@ -33,15 +34,14 @@ type canonicalOutput struct {
 	hash   io.Writer
 	ends   int64 // CRLFs that wait for more text
 	wrote  bool  // any text
-	n      int   // octets in small
+	n      int   // octets in gather
 	gather [4096]byte
 }
 
 // lineEnds is what many CRLFs are written with at once.
 var lineEnds = bytes.Repeat(crlf, 512)
 
-// text writes octets that are neither a line end nor the first half of one.
-// Small pieces are gathered: hashing them one by one costs more than copying.
+// text writes octets that do not end in a line end or the first half of one. Small pieces are gathered: hashing them one by one costs more than copying.
 func (o *canonicalOutput) text(p []byte) {
 	if len(p) == 0 {
 		return
@@ -151,14 +151,12 @@ func (b *relaxedBody) Write(p []byte) (int, error) {
 		case b.cr:
 			b.cr = false
 			b.word(crlf[:1])
-		case !b.space:
-			if whole := unchanged(p); whole > 0 {
+		default:
+			if !b.space {
+				whole := unchanged(p)
 				b.out.lines(p[:whole])
 				p = p[whole:]
-				continue
 			}
-			fallthrough
-		default:
 			p = b.line(p)
 		}
 	}
@@ -191,22 +189,17 @@ func (b *relaxedBody) word(p []byte) {
 
 // line takes p up to its first CRLF or LF, or all of it, and returns the rest.
 func (b *relaxedBody) line(p []byte) (rest []byte) {
-	text, ended := p, false
+	text := p
 	if lf := bytes.IndexByte(p, '\n'); lf >= 0 {
 		text, rest = p[:lf+1], p[lf+1:]
-		ended = bytes.HasSuffix(text, crlf)
 	}
-	switch {
-	case ended:
-		text = text[:len(text)-2]
-	case bytes.HasSuffix(text, crlf[:1]):
-		text = text[:len(text)-1]
-		defer func() { b.cr = true }()
-	}
-	b.words(text)
-	if ended {
+	if line, ended := bytes.CutSuffix(text, crlf); ended {
+		b.words(line)
 		b.endLine()
+		return rest
 	}
+	text, b.cr = bytes.CutSuffix(text, crlf[:1])
+	b.words(text)
 	return rest
 }
 
@@ -262,7 +255,7 @@ func plain(line []byte) bool {
 	}
 	before := uint64(0) // whether the octet before was a space, in the lowest octet
 	rest := line
-	for ; len(rest) >= 16; rest = rest[16:] {
+	for ; len(rest) >= 16; rest = rest[16:] { // most mail is base64, without any blank
 		w0 := binary.LittleEndian.Uint64(rest)
 		w1 := binary.LittleEndian.Uint64(rest[8:])
 		if below(w0, 0x21)|below(w1, 0x21) != 0 {

@@ -6,13 +6,14 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"regexp"
 
 	"pratique/message"
 )
 
 // fromDomain returns the domain of the first address in the From field, in
-// lower case. If there is none to sign for, the error
-// says why, in words for the record.
+// lower case. If there is none to sign for, the error says why, in words for the
+// record.
 func fromDomain(h *message.Header) (string, error) {
 	from, ok := h.First("From")
 	if !ok {
@@ -21,11 +22,28 @@ func fromDomain(h *message.Header) (string, error) {
 	if n := h.Count("From"); n > 1 {
 		return "", fmt.Errorf("%d From fields", n)
 	}
-	// Display names may be in any charset, known to us or not.
-	words := &mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil }}
-	addresses, err := (&mail.AddressParser{WordDecoder: words}).ParseList(from.Unfolded())
-	if err != nil || len(addresses) == 0 {
+	address, ok := firstAddress(from.Unfolded())
+	if !ok {
 		return "", errors.New("no address in From that can be read")
 	}
-	return message.Domain(addresses[0].Address), nil
+	return message.Domain(address), nil
+}
+
+// lastAngle is a single address in angle brackets, at the end.
+var lastAngle = regexp.MustCompile(`^[^<>]*<([^<>@\s]+@[^<>@\s]+)>$`)
+
+// firstAddress reads an address list. Where the display name breaks the rules,
+// with bare octets of some charset or an unquoted "@", the address behind it is
+// still plain to everyone.
+func firstAddress(list string) (string, bool) {
+	// A name may be encoded in any charset, known to us or not.
+	words := &mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil }}
+	addresses, err := (&mail.AddressParser{WordDecoder: words}).ParseList(list)
+	if err == nil && len(addresses) > 0 {
+		return addresses[0].Address, true
+	}
+	if match := lastAngle.FindStringSubmatch(list); match != nil {
+		return match[1], true
+	}
+	return "", false
 }
