@@ -13,8 +13,8 @@ var space = []byte(" ")
 // body. Writing to a hash never fails, so no method does.
 //
 // Only CRLF ends a line. A bare CR or LF is an octet as any other, but verifiers
-// do not agree on that: dkimpy and go-msgauth make CRLF of a bare LF, OpenDKIM
-// fails on a bare CR. Such mail is not to be signed with hope; rule H20 refuses it.
+// do not agree on that (dkimpy and go-msgauth make CRLF of a bare LF, OpenDKIM
+// fails on a bare CR in relaxed), so no signature of such mail is valid for all.
 type body interface {
 	io.Writer
 	finish() // the last octet was written
