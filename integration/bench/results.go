@@ -7,12 +7,12 @@ import (
 
 // results are all that a run of the benchmarks found out.
 type results struct {
-	Machine machine   `json:"machine"`
-	Rounds  int       `json:"rounds"`
-	Tables  []table   `json:"tables"`
-	Crowd   []crowd   `json:"crowd"`
-	LeftOut []omission  `json:"left_out"`
-	Date    time.Time `json:"date"`
+	Machine machine    `json:"machine"`
+	Rounds  int        `json:"rounds"`
+	Tables  []table    `json:"tables"`
+	Crowd   []crowd    `json:"crowd"`
+	LeftOut []omission `json:"left_out"`
+	Date    time.Time  `json:"date"`
 }
 
 // table is one experiment.
