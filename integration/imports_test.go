@@ -61,7 +61,7 @@ func table() map[string]room {
 		roomRates:     {rooms: []string{roomMessage}, libraries: []string{sqlite, goMessage}},
 		roomLint:      {rooms: []string{roomMessage}, libraries: []string{goMessage, xNet, miekgDNS}},
 		roomScanning:  {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
-		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, goMessage, purego, miekgDNS}, forTests: []string{"pratique/signing/verifytest"}},
+		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, goMessage, purego, miekgDNS, xNet}, forTests: []string{"pratique/signing/verifytest"}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 

@@ -8,6 +8,8 @@ import (
 	"net/mail"
 	"regexp"
 
+	"golang.org/x/net/idna"
+
 	"pratique/message"
 )
 
@@ -26,7 +28,17 @@ func fromDomain(h *message.Header) (string, error) {
 	if !ok {
 		return "", errors.New("no address in From that can be read")
 	}
-	return message.Domain(address), nil
+	return aLabels(message.Domain(address)), nil
+}
+
+// aLabels returns a domain in the form in which keys are configured and published
+// (RFC 8616 4): an SMTPUTF8 message may have its From in U-labels. What IDNA does
+// not take is left as it is, and has no key.
+func aLabels(domain string) string {
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		return ascii
+	}
+	return domain
 }
 
 // lastAngle is a single address in angle brackets, at the end.

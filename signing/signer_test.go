@@ -93,6 +93,8 @@ func TestSignerNamesOneReason(t *testing.T) {
 func TestFromDomain(t *testing.T) {
 	for value, want := range map[string]string{
 		"a@Example.ORG":                                   "example.org",
+		"j@B\u00fccher.example":                           "xn--bcher-kva.example",
+		"j@under_score.example":                           "under_score.example",
 		`"x@example.com" <a@example.org>`:                 "example.org",
 		"a@example.com (b@example.org)":                   "example.com",
 		"first@example.org, second@example.com":           "example.org",
