@@ -56,21 +56,21 @@ func table() map[string]room {
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest"}
 	return map[string]room{
 		roomMessage:   {},
-		roomMilter:    {rooms: []string{roomMessage}, libraries: []string{goMilter, xSys}, forTests: []string{"pratique/milter/miltertest"}},
-		roomAccess:    {rooms: []string{roomMessage}, libraries: []string{goMessage, xNet}},
-		roomRates:     {rooms: []string{roomMessage}, libraries: []string{sqlite, goMessage}},
-		roomLint:      {rooms: []string{roomMessage}, libraries: []string{goMessage, xNet, miekgDNS}},
+		roomMilter:    {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
+		roomAccess:    {rooms: []string{roomMessage}, libraries: []string{xNet}},
+		roomRates:     {rooms: []string{roomMessage}, libraries: []string{sqlite}},
+		roomLint:      {rooms: []string{roomMessage}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning:  {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
-		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, goMessage, purego, miekgDNS, xNet}, forTests: []string{"pratique/signing/verifytest"}},
+		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 
 		"pratique/milter/miltertest":  {rooms: []string{roomMilter, roomMessage}, libraries: []string{goMilter}},
 		"pratique/scanning/clamdtest": {rooms: []string{roomScanning, roomMessage}},
-		"pratique/signing/verifytest": {rooms: []string{roomSigning, roomMessage}, libraries: []string{miekgDNS}},
+		"pratique/signing/verifytest": {rooms: []string{roomSigning, roomMessage}},
 
 		"pratique/cmd/pratique":        {rooms: all, libraries: []string{goMilter, goMessage}, forTests: append([]string{testscript, miekgDNS}, testHelpers...)},
-		"pratique/integration":         {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...), libraries: []string{miekgDNS}},
+		"pratique/integration":         {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...)},
 		"pratique/integration/harness": {libraries: []string{xSys}},
 	}
 }

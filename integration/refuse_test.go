@@ -65,6 +65,35 @@ func TestClientOverIPv6(t *testing.T) {
 	shut.refuses(shut.send(p.Addr6(), mail(harness.Letter("six"))), "MAIL", 550, "::1")
 }
 
+// A client that sends its commands at once (RFC 2920) has every one of them answered.
+func TestPipelinedClient(t *testing.T) {
+	w := newWorld(t, tables{}, harness.SinkOptions{})
+	p := w.postfix(w.overUnix())
+	envelope := []string{"MAIL FROM:<sender@example.org>", "RCPT TO:<one@example.net>", "RCPT TO:<two@example.net>", "DATA"}
+	for from, want := range map[string][]int{"127.0.0.1": {250, 250, 250, 354}, "127.0.0.2": {550, 503, 503, 503}} {
+		c, err := harness.Dial(w.ctx, p.Addr(), from)
+		started(t, c, err)
+		replies, err := c.Pipeline(envelope...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, reply := range replies {
+			if reply.Code != want[i] {
+				t.Errorf("from %s, %s was answered %s; expected %d", from, envelope[i], reply, want[i])
+			}
+		}
+		if want[3] != 354 {
+			continue
+		}
+		if reply, err := c.Content(harness.Letter("pipelined")); err != nil || reply.Code != 250 {
+			t.Errorf("answered %s, %v", reply, err)
+		}
+	}
+	if d := w.delivered("pipelined"); len(d.Recipients) != 2 {
+		t.Errorf("delivered to %q", d.Recipients)
+	}
+}
+
 // Postfix tells the login at MAIL; XCLIENT gives us one without a SASL server.
 func TestLoginFromAnywhere(t *testing.T) {
 	w := newWorld(t, tables{}, harness.SinkOptions{})

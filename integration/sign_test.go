@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,23 @@ func (w *world) mends(addr, subject string) {
 		if got := bytes.Count(bytes.ToLower(head), []byte("\r\n"+strings.ToLower(name)+":")); got != want {
 			w.Errorf("%d fields %s; expected %d:\n%s", got, name, want, head)
 		}
+		if want > 0 && !signedFields(head, name) {
+			w.Errorf("%s was added and is not signed:\n%s", name, head)
+		}
 	}
 	w.verifies(d)
 }
+
+// signedFields reports whether every DKIM-Signature names the field in its h= tag (RFC 6376 3.5).
+func signedFields(head []byte, name string) bool {
+	tags := signedTag.FindAllSubmatch(head, -1)
+	for _, tag := range tags {
+		names := strings.Split(string(bytes.Join(bytes.Fields(tag[1]), nil)), ":")
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			return false
+		}
+	}
+	return len(tags) > 0
+}
+
+var signedTag = regexp.MustCompile(`[;\s]h=([^;]+);`)

@@ -34,7 +34,9 @@ Good day, the figures are attached. Gr=C3=BC=C3=9Fe.
 Content-Type: text/html; charset=utf-8
 Content-Transfer-Encoding: quoted-printable
 
-<html><body><p>Good day, the figures are attached. Gr=C3=BC=C3=9Fe.</p></body></html>
+<html><body>
+<p>Good day, the figures are attached. Gr=C3=BC=C3=9Fe.</p>
+</body></html>
 --inner--
 
 --outer

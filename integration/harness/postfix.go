@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -131,7 +130,7 @@ func (p *Postfix) start(ctx context.Context, o PostfixOptions) error {
 	// -d keeps master from leaving its process group, by which it and its children are found again.
 	master := exec.Command(postfixDaemons+"/master", "-d", "-c", p.etc())
 	master.Env = append(os.Environ(), "MAIL_CONFIG="+p.etc())
-	process, err := startProcess(master, filepath.Join(p.dir, "master.log"), syscall.SIGTERM)
+	process, err := startProcess(master, filepath.Join(p.dir, "master.log"))
 	if err != nil {
 		return err
 	}
@@ -311,12 +310,6 @@ func (p *Postfix) Release(ctx context.Context, id string) error {
 		return err
 	}
 	return p.Flush(ctx)
-}
-
-// Delete removes a message from the queue.
-func (p *Postfix) Delete(ctx context.Context, id string) error {
-	_, err := p.run(ctx, nil, "postsuper", "-d", id)
-	return err
 }
 
 func (p *Postfix) run(ctx context.Context, input []byte, command string, args ...string) ([]byte, error) {

@@ -45,7 +45,7 @@ func StartPratique(ctx context.Context, binary, dir string, listen []string, con
 	if err := p.configure(config); err != nil {
 		return nil, err
 	}
-	process, err := startProcess(exec.Command(binary, "serve", "--config", p.Config()), filepath.Join(dir, "pratique.log"), syscall.SIGKILL)
+	process, err := startProcess(exec.Command(binary, "serve", "--config", p.Config()), filepath.Join(dir, "pratique.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func StartPratique(ctx context.Context, binary, dir string, listen []string, con
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(err, process.Kill())
+		return nil, errors.Join(err, process.Close())
 	}
 	return p, nil
 }

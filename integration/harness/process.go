@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -15,15 +17,15 @@ const stopPatience = 20 * time.Second
 
 // Process is a program that the harness started, in a process group of its own.
 type Process struct {
-	cmd  *exec.Cmd
-	log  string
-	done chan struct{} // closed after the program has ended
-	err  error         // how it ended; read after done
+	cmd   *exec.Cmd
+	guard *guard
+	log   string
+	done  chan struct{} // closed after the program has ended
+	err   error         // how it ended; read after done
 }
 
-// startProcess starts a program in its own process group, with both outputs
-// appended to a file. The kernel sends it orphaned when the starting process dies.
-func startProcess(cmd *exec.Cmd, log string, orphaned syscall.Signal) (*Process, error) {
+// startProcess starts a program in its own process group, with both outputs appended to a file.
+func startProcess(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -33,7 +35,7 @@ func startProcess(cmd *exec.Cmd, log string, orphaned syscall.Signal) (*Process,
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, orphaned
+	cmd.SysProcAttr.Setpgid = true
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
@@ -42,7 +44,37 @@ func startProcess(cmd *exec.Cmd, log string, orphaned syscall.Signal) (*Process,
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
+	if p.guard, err = startGuard(p.Pid()); err != nil {
+		return nil, errors.Join(err, p.Kill())
+	}
 	return p, nil
+}
+
+// guard ends a process group when the process that started it dies, in whatever
+// way: it waits for its standard input to end. The kernel's own means, a parent
+// death signal, is lost on a program that changes its user, as Postfix does.
+type guard struct {
+	cmd   *exec.Cmd
+	alive io.WriteCloser
+}
+
+func startGuard(group int) (*guard, error) {
+	g := &guard{cmd: exec.Command("/bin/sh", "-c", `read -r dismissed || kill -s KILL -- "-$1"`, "guard", strconv.Itoa(group))}
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not to be met by an interrupt from the keyboard
+	var err error
+	if g.alive, err = g.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := g.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the guard of a process: %w", err)
+	}
+	return g, nil
+}
+
+// dismiss ends the guard and leaves the group alone.
+func (g *guard) dismiss() error {
+	_, err := io.WriteString(g.alive, "dismissed\n")
+	return errors.Join(err, g.alive.Close(), g.cmd.Wait())
 }
 
 // Pid returns the process id.
@@ -74,9 +106,14 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 }
 
 // Close ends the program by SIGTERM, and by SIGKILL if that does not help, and
-// whatever it left behind in its process group. It is no error if it has ended.
+// whatever it left behind in its process group. It is no error if it has ended,
+// or was closed before.
 func (p *Process) Close() error {
-	err := p.terminate()
+	if p.guard == nil {
+		return nil
+	}
+	err := errors.Join(p.terminate(), p.guard.dismiss())
+	p.guard = nil
 	// The group outlives its leader as long as a child does; without one there is nobody to kill.
 	if kerr := syscall.Kill(-p.Pid(), syscall.SIGKILL); kerr != nil && !errors.Is(kerr, syscall.ESRCH) {
 		err = errors.Join(err, fmt.Errorf("kill process group %d: %w", p.Pid(), kerr))

@@ -87,7 +87,7 @@ func (s *Sendmail) start(ctx context.Context, port int, o SendmailOptions) error
 		return err
 	})
 	if err != nil {
-		return errors.Join(err, s.Kill()) // it does not heed SIGTERM while it waits for its port
+		return errors.Join(err, s.Kill(), s.Close()) // it does not heed SIGTERM while it waits for its port
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (s *Sendmail) launch(namespace uintptr) (*Process, error) {
 	}
 	daemon := exec.Command("/bin/sh", "-c", command, "sh", s.binary, "-bD", "-q1s", "-C", s.cf(), "-X", s.traffic())
 	daemon.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespace}
-	return startProcess(daemon, filepath.Join(s.dir, "sendmail.log"), syscall.SIGTERM)
+	return startProcess(daemon, filepath.Join(s.dir, "sendmail.log"))
 }
 
 // configure writes sendmail.cf, as an administrator does it: from an mc file, with m4.

@@ -93,15 +93,6 @@ func (c *Client) Pipeline(lines ...string) ([]Reply, error) {
 	return replies, nil
 }
 
-// Data sends DATA and the message, whose lines end in CRLF, and returns the last reply.
-func (c *Client) Data(message []byte) (Reply, error) {
-	reply, err := c.Cmd("DATA")
-	if err != nil || reply.Code != 354 {
-		return reply, err
-	}
-	return c.Content(message)
-}
-
 // Content sends what follows the 354 reply to DATA: the message and the final dot.
 func (c *Client) Content(message []byte) (Reply, error) {
 	stuffed := bytes.ReplaceAll(append([]byte("\r\n"), message...), []byte("\r\n."), []byte("\r\n.."))[2:]
