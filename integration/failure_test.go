@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,19 +38,22 @@ func TestClamdAway(t *testing.T) {
 // gate is a clamd that takes a message and answers when it is told to.
 type gate struct {
 	*clamdtest.Fake
-	taken, open chan struct{}
+	taken   chan struct{}
+	release func() // lets it answer, once and for all
 }
 
 func newGate(t *testing.T) *gate {
-	g := &gate{taken: make(chan struct{}, 100), open: make(chan struct{})}
+	open := make(chan struct{})
+	g := &gate{taken: make(chan struct{}, 100), release: sync.OnceFunc(func() { close(open) })}
 	g.Fake = clamdtest.Start(t, func(c *clamdtest.Conn) {
 		if c.ReadStream() {
 			g.taken <- struct{}{}
-			<-g.open
+			<-open
 			c.Answer("stream: OK")
 			c.Finish()
 		}
 	})
+	t.Cleanup(g.release) // before the fake waits for its connections
 	return g
 }
 
@@ -85,7 +89,7 @@ func TestKilledMidWay(t *testing.T) {
 	if err := w.pratique.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	close(g.open)
+	g.release()
 	err := <-answered
 	refused, ok := err.(refusedError)
 	if !ok || refused.Code != 451 {
@@ -105,7 +109,7 @@ func TestStopLetsMessagesFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.awaitDeaf()
-	close(g.open)
+	g.release()
 	if err := <-answered; err != nil {
 		t.Errorf("the message under way was answered %v", err)
 	}
@@ -144,7 +148,7 @@ func TestProgressWhileClamdWorks(t *testing.T) {
 	case err := <-answered:
 		t.Fatalf("answered before clamd was: %v", err)
 	}
-	close(g.open)
+	g.release()
 	if err := <-answered; err != nil {
 		t.Errorf("answered %v", err)
 	}

@@ -29,8 +29,8 @@ func TestMiltertest(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, script := range scripts {
-		for _, socket := range []string{w.socket, "inet:" + port + "@" + host} {
-			t.Run(filepath.Base(script), func(t *testing.T) {
+		for over, socket := range map[string]string{"unix": w.socket, "tcp": "inet:" + port + "@" + host} {
+			t.Run(filepath.Base(script)+" "+over, func(t *testing.T) {
 				cmd := exec.CommandContext(w.ctx, program, "-D", "socket="+socket, "-s", script)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%v\n%s", err, out)
