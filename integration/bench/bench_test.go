@@ -111,7 +111,7 @@ func TestQuickLeavesWhatWasAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.sizes, []int{7}) || !slices.Equal(o.connections, []int{1, 16}) || o.only != "signing,scanning" || o.time != time.Second {
+	if !slices.Equal(o.sizes, []int{7}) || !slices.Equal(o.connections, []int{1, 16}) || o.only != "signing,scanning" || o.time != 800*time.Millisecond {
 		t.Errorf("options %+v", o)
 	}
 }

@@ -51,7 +51,7 @@ func main() {
 func parse(args []string) (options, error) {
 	o := options{sizes: sizes{2 << 10, 50 << 10, 1 << 20, 25 << 20}, connections: numbers{1, 16, 100}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := fs.Bool("quick", false, "2 KiB and 1 MiB at 1 and 16 connections, signing and scanning, one second each: under two minutes")
+	quick := fs.Bool("quick", false, "2 KiB and 1 MiB at 1 and 16 connections, signing and scanning: under two minutes")
 	fs.Var(&o.sizes, "sizes", "message `sizes`, as 2k,50k,1m")
 	fs.Var(&o.connections, "connections", "`numbers` of connections")
 	fs.StringVar(&o.peers, "peers", "", "measure only subjects whose `name` holds one of these, separated by commas")
@@ -71,7 +71,7 @@ func parse(args []string) (options, error) {
 func hurry(fs *flag.FlagSet) error {
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]string{"sizes": "2k,1m", "connections": "1,16", "only": "signing,scanning", "time": "1s"} {
+	for name, value := range map[string]string{"sizes": "2k,1m", "connections": "1,16", "only": "signing,scanning", "time": "800ms"} {
 		if given[name] {
 			continue
 		}
