@@ -82,6 +82,7 @@ type Header struct {
 	size      int // octets of all arrived fields, kept or not
 	seen      int // arrived fields, kept or not
 	overflow  bool
+	cut       bool
 }
 
 type arrivedField struct {
@@ -113,6 +114,11 @@ func or(n, otherwise int) int {
 
 // Overflow reports whether fields were dropped because a bound was passed.
 func (h *Header) Overflow() bool { return h.overflow }
+
+// Cut reports whether a line that is no field ended the header of a stored
+// message, as it does for an MTA. A message under way comes without such a line:
+// the MTA has made it the first line of the body.
+func (h *Header) Cut() bool { return h.cut }
 
 // Size returns the octets of all fields that arrived, also of those dropped.
 func (h *Header) Size() int { return h.size }

@@ -15,7 +15,8 @@ const playChunk = 64 << 10
 // Play sends a stored message through a check as an MTA would send a message
 // under way, and returns the check's answer. The envelope in m is the caller's;
 // the header is read from r. A message stored with bare LF line ends is played
-// with CRLF; in one stored with CRLF every octet is kept. A leading "From " line
+// with CRLF, and so are the lines of its body that end in CRLF already, which is
+// how openssl stores what it signed; in one stored with CRLF every octet is kept. A leading "From " line
 // of an mbox is skipped.
 //
 // If body is not nil, the body is also written to it, before End is called.
@@ -25,6 +26,7 @@ func Play(ctx context.Context, check Check, m *Message, r io.Reader, body io.Wri
 	if err != nil {
 		return fmt.Errorf("read header: %w", err)
 	}
+	lines.inBody = true
 	inspector, err := check.Begin(ctx, m)
 	if err != nil {
 		return err
@@ -102,6 +104,7 @@ func readHeader(lines *lineReader, h *Header) (rest []byte, err error) {
 			raw = bytes.Clone(line)
 		default:
 			flush()
+			h.cut = true
 			return bytes.Clone(line), nil
 		}
 		if err == io.EOF {
@@ -121,10 +124,11 @@ func isMboxFrom(line []byte) bool {
 // lineReader reads lines, or pieces of very long ones, with CRLF line ends. Whether bare LF is a
 // line end is told by the first line: a file whose first line ends in CRLF is taken as it stands.
 type lineReader struct {
-	r     *bufio.Reader
-	lf    bool // lines end in LF alone
-	begun bool
-	line  []byte
+	r      *bufio.Reader
+	lf     bool // lines end in LF alone
+	begun  bool
+	inBody bool
+	line   []byte
 }
 
 func newLineReader(r io.Reader) *lineReader {
@@ -144,7 +148,7 @@ func (l *lineReader) next() ([]byte, error) {
 		l.lf = !bytes.HasSuffix(l.line, crlf)
 	}
 	l.begun = l.begun || len(l.line) > 0
-	if ended && l.lf {
+	if ended && l.lf && !(l.inBody && bytes.HasSuffix(l.line, crlf)) {
 		l.line = append(l.line[:len(l.line)-1], '\r', '\n')
 	}
 	return l.line, err

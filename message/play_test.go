@@ -16,6 +16,8 @@ func TestPlaySplitsHeaderAndBody(t *testing.T) {
 	}{
 		{"crlf", "A: 1\r\nB: 2\r\n 3\r\n\r\nbody\r\n", "A: 1\r\nB: 2\r\n 3\r\n", "body\r\n"},
 		{"lf becomes crlf", "A: 1\nB: 2\n\t3\n\nbody\n.\n", "A: 1\r\nB: 2\r\n\t3\r\n", "body\r\n.\r\n"},
+		{"lf, and crlf in the body", "A: 1\nB: 2\n\nsigned\r\ntext\n", "A: 1\r\nB: 2\r\n", "signed\r\ntext\r\n"},
+		{"a stray cr in the header of an lf file is kept", "A: 1\nB: 2\r\n\nx\n", "A: 1\r\nB: 2\r\r\n", "x\r\n"},
 		{"bare lf in a crlf file is kept", "A: 1\r\nB: 2\nC: 3\r\n\r\nx\ny\r\n", "A: 1\r\nB: 2\nC: 3\r\n", "x\ny\r\n"},
 		{"no empty line", "A: 1\r\nB: 2\r\n", "A: 1\r\nB: 2\r\n", ""},
 		{"no final line end", "A: 1\r\nB: 2", "A: 1\r\nB: 2\r\n", ""},
@@ -43,6 +45,9 @@ func TestPlaySplitsHeaderAndBody(t *testing.T) {
 			}
 			if got.body.String() != tt.body || body.String() != tt.body {
 				t.Errorf("body = %.200q, copy %.200q, want %.200q", got.body.String(), body.String(), tt.body)
+			}
+			if cut := strings.HasPrefix(tt.body, "nonsense"); m.Header.Cut() != cut {
+				t.Errorf("cut %v, want %v", m.Header.Cut(), cut)
 			}
 			if !got.ended || got.closed != 1 {
 				t.Errorf("ended %v, closed %d times", got.ended, got.closed)
