@@ -16,8 +16,8 @@ const playChunk = 64 << 10
 // under way, and returns the check's answer. The envelope in m is the caller's;
 // the header is read from r. A message stored with bare LF line ends is played
 // with CRLF, and so are the lines of its body that end in CRLF already, which is
-// how openssl stores what it signed; in one stored with CRLF every octet is kept. A leading "From " line
-// of an mbox is skipped.
+// how openssl stores what it signed; in one stored with CRLF every octet is
+// kept. A leading "From " line of an mbox is skipped.
 //
 // If body is not nil, the body is also written to it, before End is called.
 func Play(ctx context.Context, check Check, m *Message, r io.Reader, body io.Writer) (err error) {
