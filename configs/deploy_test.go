@@ -94,7 +94,7 @@ func TestSendmailTakesTheSnippet(t *testing.T) {
 	}
 	for _, line := range []string{
 		"O InputMailFilters=pratique",
-		"Xpratique, S=unix:/run/pratique/milter.sock, F=T, T=C:30s;S:30s;R:60s;E:5m",
+		"Xpratique, S=unix:/run/pratique/milter.sock, F=T, T=C:30s;S:30s;R:2m;E:5m",
 		"O Milter.macros.connect=j, _, {daemon_name}, {if_name}, {if_addr}, {client_addr}",
 		"O Milter.macros.helo={tls_version}, {cipher}, {cipher_bits}, {cert_subject}, {cert_issuer}",
 		"O Milter.macros.envfrom=i, {auth_type}, {auth_authen}, {auth_ssf}, {auth_author}, {mail_mailer}, {mail_host}, {mail_addr}",
