@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pratique/integration/harness"
+	"pratique/signing"
+	"pratique/signing/verifytest"
 )
 
 // showDelivered shows the good message as the sink received it, and has its signatures verified.
@@ -65,21 +67,34 @@ func missingCounts(table string) string {
 	return ""
 }
 
-// verify has dkimpy verify the signatures, with the public keys that would be in the DNS.
+// verify has verifiers that share no code with us judge the signatures, with the
+// public keys that would be in the DNS.
 func (d *demo) verify(ctx context.Context, message []byte) error {
-	verdicts, err := harness.VerifyWithDkimpy(ctx, d.keys.Records, message)
-	if err != nil {
-		return err
-	}
-	passed := map[string]bool{}
-	for i, v := range verdicts {
-		d.line(label("dkimpy", i), "%s", v)
-		passed[v.Selector] = v.Pass
-	}
-	for _, selector := range []string{harness.RSASelector, harness.Ed25519Selector} {
-		if !passed[selector] {
-			return fmt.Errorf("dkimpy does not confirm a signature of selector %s", selector)
+	for _, v := range verifytest.All() {
+		results, err := v.Ask(ctx, d.dir, message, d.keys.Records)
+		if err != nil {
+			return err
+		}
+		passed := map[string]bool{}
+		for i, r := range results {
+			d.line(label(v.Name, i), "%s", verdict(v, r))
+			passed[r.Selector] = r.Err == nil
+		}
+		if !passed[harness.RSASelector] || v.Ed25519 && !passed[harness.Ed25519Selector] {
+			return fmt.Errorf("%s does not confirm the signatures", v.Name)
 		}
 	}
 	return nil
+}
+
+func verdict(v verifytest.Verifier, r signing.Result) string {
+	said := "pass"
+	switch {
+	case r.Err == nil:
+	case !v.Ed25519 && r.Selector == harness.Ed25519Selector:
+		said = "does not know Ed25519:"
+	default:
+		said = "fail (" + r.Err.Error() + ")"
+	}
+	return fmt.Sprintf("%s a=%s d=%s s=%s", said, r.Algorithm, r.Domain, r.Selector)
 }

@@ -73,18 +73,26 @@ func (v Verifier) Need(t testing.TB) {
 // test ends here if the verifier is not installed (see Need) or breaks.
 func (v Verifier) Verify(t testing.TB, message []byte, records map[string]string) []signing.Result {
 	t.Helper()
-	dir := t.TempDir()
-	if err := writeRecords(dir, records); err != nil {
+	results, err := v.Ask(t.Context(), t.TempDir(), message, records)
+	if err != nil {
+		v.Need(t) // only now: asking each time takes as long as verifying
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return results
+}
+
+// Ask is Verify outside of tests. It leaves files in dir.
+func (v Verifier) Ask(ctx context.Context, dir string, message []byte, records map[string]string) ([]signing.Result, error) {
+	if err := writeRecords(dir, records); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	results, err := v.verify(ctx, dir, message)
 	if err != nil {
-		v.Need(t) // only now: asking each time takes as long as verifying
-		t.Fatalf("%s: %v", v.Name, err)
+		return nil, fmt.Errorf("%s: %w", v.Name, err)
 	}
-	return results
+	return results, nil
 }
 
 // WantValid has every verifier, in a subtest each, find exactly these signatures,
