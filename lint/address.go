@@ -49,6 +49,7 @@ func parseAddresses(value string) ([]mailbox, error) {
 
 type addressParser struct {
 	tokens []token
+	open   bool // no angle bracket that begins from here on has an end
 	found  []mailbox
 	err    error // the first one
 }
@@ -115,11 +116,15 @@ func (p *addressParser) element(inGroup bool) error {
 
 // angle reads the rest of an angle-addr, and holds that nothing follows it.
 func (p *addressParser) angle() error {
+	if p.open { // to look for the end of each would take quadratic time
+		return errOpenAngle
+	}
 	n := 0
 	for n < len(p.tokens) && p.tokens[n].kind != '>' {
 		n++
 	}
 	if n == len(p.tokens) {
+		p.open = true
 		return errOpenAngle
 	}
 	inner := p.tokens[:n]

@@ -110,7 +110,7 @@ func unquoted(m mailbox) string {
 }
 
 func TestAddressesAreReadInLinearTime(t *testing.T) {
-	for _, piece := range []string{"(", "\"", "=?", "=?,", "=?a?q?,", "=?a?q?x", "a,", "<", "\\", "@a", "a: ", ";", "[", "(a) "} {
+	for _, piece := range []string{"(", "\"", "=?", "=?,", "=?a?q?,", "=?a?q?x", "a,", "<", "<,", "<@a,", "\\", "@a", "a: ", ";", "[", "(a) "} {
 		work := func(n int) float64 {
 			return fastest(func() { _, _ = parseAddresses(strings.Repeat(piece, n)) })
 		}

@@ -26,16 +26,11 @@ const maxParams = 64
 
 // parseContentType splits a value at the semicolons outside of quotes and comments.
 func parseContentType(s string) contentType {
-	var c contentType
-	for first := true; s != "" || first; first = false {
-		var piece string
-		piece, s = cutParameter(s)
-		if first {
-			c.value = strings.ToLower(strings.Join(strings.Fields(stripComments(piece)), ""))
-			continue
-		}
-		name, value, ok := strings.Cut(piece, "=")
-		if !ok || len(c.params) == maxParams {
+	cutter := parameterCutter{rest: s, comments: true}
+	c := contentType{value: strings.ToLower(strings.Join(strings.Fields(stripComments(cutter.next())), ""))}
+	for cutter.rest != "" && len(c.params) < maxParams {
+		name, value, ok := strings.Cut(cutter.next(), "=")
+		if !ok {
 			continue
 		}
 		name = strings.ToLower(strings.TrimSpace(stripComments(name)))
@@ -44,32 +39,43 @@ func parseContentType(s string) contentType {
 	return c
 }
 
-// cutParameter cuts s at its first semicolon outside of quotes and comments. A
-// quote or parenthesis in the middle of an unquoted value is a mere character.
-func cutParameter(s string) (piece, rest string) {
-	begin := true    // a quoted string or a comment may begin here
-	comments := true // until one has no end
+// parameterCutter cuts a value into its parameters.
+type parameterCutter struct {
+	rest string
+	// comments holds until one has no end. From there on a parenthesis is a mere
+	// character: to look for the end of each would take quadratic time.
+	comments bool
+}
+
+// next cuts at the first semicolon outside of quotes and comments. A quote or
+// parenthesis in the middle of an unquoted value is a mere character.
+func (p *parameterCutter) next() string {
+	s := p.rest
+	begin := true // a quoted string or a comment may begin here
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == ';':
-			return s[:i], s[i+1:]
+			p.rest = s[i+1:]
+			return s[:i]
 		case c == '"' && begin:
 			n, err := enclosed(s[i:], '"', errOpenQuote)
 			if err != nil {
-				return s, ""
+				p.rest = ""
+				return s
 			}
 			i += n - 1
-		case c == '(' && begin && comments:
+		case c == '(' && begin && p.comments:
 			if n := commentLength(s[i:]); n > 0 {
 				i += n - 1
 			} else {
-				comments = false
+				p.comments = false
 			}
 		default:
 			begin = c == ' ' || c == '\t' || c == '='
 		}
 	}
-	return s, ""
+	p.rest = ""
+	return s
 }
 
 func parameterValue(s string) string {

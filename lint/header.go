@@ -30,6 +30,14 @@ type addressField struct {
 	err   error
 }
 
+func (a *addressField) parse(value string) {
+	a.value = value
+	a.boxes, a.err = parseAddresses(value)
+	if a.err == nil && len(a.boxes) == 0 {
+		a.err = errNoAddress
+	}
+}
+
 func newHeader(l *Lint, m *message.Message, f *findings) *header {
 	h := &header{lint: l, m: m, findings: f, fields: make([]message.Field, 0, 32)}
 	for _, field := range m.Header.Fields() {
@@ -105,19 +113,19 @@ func (h *header) second(name string) int {
 	return -1
 }
 
-// addresses parses every field of a name.
+// addresses parses every field of a name. One that H23 refuses for its size is
+// not worth the work: nothing is said of its addresses.
 func (h *header) addresses(name string) []addressField {
 	var all []addressField
 	for i := range h.fields {
 		if !h.fields[i].Is(name) {
 			continue
 		}
-		value := h.fields[i].Unfolded()
-		boxes, err := parseAddresses(value)
-		if err == nil && len(boxes) == 0 {
-			err = errNoAddress
+		field := addressField{index: i}
+		if !tooLarge(&h.fields[i]) || h.lint.action("H23") != Reject {
+			field.parse(h.fields[i].Unfolded())
 		}
-		all = append(all, addressField{index: i, value: value, boxes: boxes, err: err})
+		all = append(all, field)
 	}
 	return all
 }

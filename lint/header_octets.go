@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"unicode/utf8"
+
+	"pratique/message"
 )
 
 // Rules on the octets of the header, whatever the fields mean.
@@ -110,11 +112,17 @@ func headerSize(h *header) {
 	}
 	for i := range h.fields {
 		f := h.fields[i]
-		if n := len(f.Value()); n > maxFieldValue && !f.Is("To") && !f.Is("Cc") && !f.Is("References") {
-			h.foundAt(i, fmt.Sprintf("%d octets", n))
+		if tooLarge(&f) {
+			h.foundAt(i, fmt.Sprintf("%d octets", len(f.Value())))
 		}
 		if n := len(f.Name()); n > maxFieldName {
 			h.found("header", fmt.Sprintf("field %d has a name of %d octets", i+1, n))
 		}
 	}
+}
+
+// tooLarge reports whether the value is over the limit that holds for all but
+// the fields that list many.
+func tooLarge(f *message.Field) bool {
+	return len(f.Value()) > maxFieldValue && !f.Is("To") && !f.Is("Cc") && !f.Is("References")
 }

@@ -32,7 +32,7 @@ func wantLinear(t *testing.T, what string, work func(n int) float64) {
 }
 
 func TestParametersAreReadInLinearTime(t *testing.T) {
-	for _, piece := range []string{"(", "\"", ";", ";a=", "(a)", "a=b (", "\\", ";name*0=", " (", "x*"} {
+	for _, piece := range []string{"(", "\"", ";", ";a=", "(a)", "a=b (", ";a=b (", ";filename*1=\"(", "\\", ";name*0=", " (", "x*"} {
 		wantLinear(t, piece, func(n int) float64 {
 			value := "text/plain; a=" + strings.Repeat(piece, n)
 			return fastest(func() {

@@ -384,3 +384,17 @@ func TestAnySplitGivesTheSameFindings(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressesOfAFieldThatIsTooLargeAreNotParsed(t *testing.T) {
+	large := "From: " + strings.Repeat("a@b.example,\r\n ", 3000) + "a@b.example\r\n"
+	for action, want := range map[string][]string{"reject": {"H23"}, "off": {"H03"}} {
+		opts := DefaultOptions()
+		opts.Rules = map[string]string{"H23": action}
+		m := fromAnn()
+		header := strings.Replace(plainHeader, "From: ann@example.org\r\n", large, 1)
+		if _, err := run(newLint(t, opts).Collecting(), m, header, "x", whole); err != nil {
+			t.Fatal(err)
+		}
+		wantRules(t, m, want)
+	}
+}
