@@ -202,7 +202,7 @@ func (h *header) internationalized() bool {
 	for i := range h.fields {
 		switch {
 		case h.fields[i].Is("Received"):
-			if strings.Contains(string(h.fields[i].Value()), " with UTF8SMTP") {
+			if tracesUTF8(h.fields[i].Unfolded()) {
 				return true
 			}
 		case h.fields[i].Is("Content-Type"):
@@ -210,6 +210,19 @@ func (h *header) internationalized() bool {
 				return true
 			}
 		}
+	}
+	return false
+}
+
+// tracesUTF8 reports whether a Received value names a protocol with SMTPUTF8:
+// UTF8SMTP, UTF8LMTP and what else is derived of them (RFC 6531 4.3).
+func tracesUTF8(received string) bool {
+	with := false
+	for word := range strings.FieldsSeq(strings.ToLower(received)) {
+		if with && strings.HasPrefix(word, "utf8") {
+			return true
+		}
+		with = word == "with"
 	}
 	return false
 }

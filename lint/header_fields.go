@@ -104,16 +104,19 @@ func messageIDProblem(value string) string {
 	return ""
 }
 
-// atSign returns the index of the first "@" outside a quoted string, or -1.
+// atSign returns the index of the first "@" outside a quoted string, or -1. A
+// quote that has no end is an ordinary character.
 func atSign(s string) int {
-	quoted := false
+	quotes := true // until one has no end
 	for i := 0; i < len(s); i++ {
 		switch {
-		case s[i] == '\\' && quoted:
-			i++
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == '@' && !quoted:
+		case s[i] == '"' && quotes:
+			if n, err := enclosed(s[i:], '"', errOpenQuote); err == nil {
+				i += n - 1
+			} else {
+				quotes = false
+			}
+		case s[i] == '@':
 			return i
 		}
 	}

@@ -77,6 +77,9 @@ func bareOctet(raw []byte) string {
 }
 
 func fieldName(h *header) {
+	if h.m.Header.Cut() {
+		h.found("header", "a line that is no field ends it")
+	}
 	for i := range h.fields {
 		if name := h.fields[i].Name(); !legalFieldName(name) {
 			h.found("header", fmt.Sprintf("field %d is named %s", i+1, shown(name)))

@@ -398,3 +398,58 @@ func TestAddressesOfAFieldThatIsTooLargeAreNotParsed(t *testing.T) {
 		wantRules(t, m, want)
 	}
 }
+
+func TestAnEmptyInnerMultipartIsOnlyWarnedOf(t *testing.T) {
+	const inner = "--b\r\nContent-Type: multipart/related; boundary=i\r\n"
+	tests := map[string]string{
+		inner + "\r\n--b--\r\n":                                   "warn",
+		inner + "\r\n\r\n\r\n--b--\r\n":                           "warn",
+		inner + "--b--\r\n":                                       "warn",
+		inner + "\r\ntext\r\n--b--\r\n":                           "reject",
+		inner + "\r\n--i--\r\n--b--\r\n":                          "reject",
+		"--b\r\nContent-Type: multipart/related\r\n\r\n--b--\r\n": "reject",
+	}
+	for body, want := range tests {
+		m := fromAnn()
+		header := plainHeader + "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, header, body, whole); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Findings) != 1 || m.Findings[0].Rule != "M01" || m.Findings[0].Action != want {
+			t.Errorf("%q: %+v, want %s", body, m.Findings, want)
+		}
+	}
+}
+
+func TestACRAtTheEndOfTheBodyIsNoPartOfTheLine(t *testing.T) {
+	for fields, body := range map[string]string{
+		"": strings.Repeat("x", maxLine),
+		"MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n": strings.Repeat("QUJD", maxEncodedLine/4),
+	} {
+		m := fromAnn()
+		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, plainHeader+fields, body+"\r", whole); err != nil {
+			t.Fatal(err)
+		}
+		wantRules(t, m, []string{"H20"})
+	}
+}
+
+func TestStoredMessagesShowSMTPUTF8(t *testing.T) {
+	tests := map[string]bool{
+		"Received: from a by b (Postfix) with UTF8SMTPS id 4; x\r\n":            true,
+		"Received: from a\r\n by b with\r\n\tutf8esmtpsa id 4; x\r\n":           true,
+		"Received: from a by b\r\n With UTF8LMTP id 4; x\r\n":                   true,
+		"Received: from a by b with ESMTPS id utf8; x\r\n":                      false,
+		"Received: from utf8.example.org by b with ESMTPS id 4; x\r\n":          false,
+		"MIME-Version: 1.0\r\nContent-Type: message/global-delivery-status\r\n": true,
+	}
+	for fields, want := range tests {
+		m := fromAnn()
+		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, fields+plainHeader+"Subject: Grüße\r\n", "x", whole); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(m.Findings) == 0; got != want {
+			t.Errorf("%q: %+v", fields, m.Findings)
+		}
+	}
+}

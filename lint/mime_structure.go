@@ -24,6 +24,9 @@ func boundaryMissing(b *body, p *part) {
 	case !p.isMultipart() || p.cut || p.encoded(): // M06 speaks of the encoded ones
 	case p.kind != multipart:
 		b.found(p, p.where(), shown(p.contentType.value)+" without a boundary parameter")
+	case p.children == 0 && !p.closed && !p.preamble && p.parent != nil:
+		// Outlook leaves such empty ones: there is nothing in them to hide.
+		b.findings.add(b.rule, Warn, p.where(), shown(p.contentType.value)+" without any part")
 	case p.children == 0 && !p.closed:
 		b.found(p, p.where(), "boundary "+shown(p.boundary)+" never appears")
 	case p.children == 0:

@@ -27,10 +27,12 @@ func (f faults) String() string {
 }
 
 // cutLineEnd splits the line end off a line, and tells if it is a bare LF. Only
-// the last line of a body may have none.
+// the last line of a body may have none, or a bare CR in its place.
 func cutLineEnd(b []byte) ([]byte, faults) {
 	n := len(b)
 	switch {
+	case n > 0 && b[n-1] == '\r':
+		return b[:n-1], bareCR
 	case n == 0 || b[n-1] != '\n':
 		return b, 0
 	case n > 1 && b[n-2] == '\r':

@@ -158,6 +158,7 @@ func (p *parser) inData() bool { return !p.inHeader && p.top().kind == leaf }
 // data hands the octets of a leaf on. begins tells that they begin a line.
 func (p *parser) data(text []byte, begins bool) {
 	if !p.inData() {
+		p.top().preamble = p.top().preamble || !p.inHeader && len(text) > 0
 		return
 	}
 	if begins && p.openings < openingLines {
@@ -208,7 +209,7 @@ func (p *parser) match(line []byte) (index int, closing bool) {
 		if blank(rest) {
 			return i, false
 		}
-		if rest, closes := bytes.CutPrefix(rest, []byte("--")); closes && blank(rest) {
+		if rest, closes := bytes.CutPrefix(bytes.TrimPrefix(rest, t.padding), []byte("--")); closes && blank(rest) {
 			return i, true
 		}
 	}

@@ -25,6 +25,8 @@ type part struct {
 	rawName     string // a file name parameter as it stands, if that is not ASCII
 
 	boundary []byte // of a multipart, cut to what a line can hold
+	padding  []byte // the white space that the parameter has behind it
+	preamble bool   // of a multipart: it has text that is in none of its parts
 	children int    // parts begun so far
 	closed   bool   // the closing boundary was seen
 	cut      bool   // the parser stopped inside it
@@ -109,7 +111,7 @@ func (p *part) set(f partFields, byDefault string) {
 		}
 	}
 	if p.encodings > 0 {
-		p.encoding = strings.ToLower(stripComments(f.encoding[0]))
+		p.encoding = strings.ToLower(strings.Trim(stripComments(f.encoding[0]), "\" \t")) // some put it in quotes
 	}
 	if len(f.disposition) > 0 {
 		p.disposition = parseContentType(f.disposition[0])
@@ -142,10 +144,13 @@ func (p *part) setKind() {
 	switch {
 	case strings.HasPrefix(p.contentType.value, "multipart/"):
 		boundary, _ := p.contentType.param("boundary")
-		boundary = strings.TrimRight(boundary, " \t") // it may not end so, and padding could not be told from it
-		if boundary != "" {
+		// It may not end in white space (RFC 2046 5.1.1), which could not be told
+		// from what transports pad lines with.
+		trimmed := strings.TrimRight(boundary, " \t")
+		if trimmed != "" {
 			p.kind = multipart
-			p.boundary = []byte(boundary[:min(len(boundary), maxLine)])
+			p.boundary = []byte(trimmed[:min(len(trimmed), maxLine)])
+			p.padding = []byte(boundary[len(trimmed):])
 		}
 	case (p.is("message/rfc822") || p.is("message/global")) && !p.encoded():
 		p.kind = container

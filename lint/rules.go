@@ -102,7 +102,7 @@ func headerRules() []Rule {
 			Source: "RFC 5322 2.2, RFC 6532 3", Default: Reject, Answer: gmailHeader, reply: badHeader, header: rawOctets},
 		{ID: "H20", Name: "bare CR, bare LF or NUL", Description: "A line end is not CRLF, or an octet is NUL: receivers disagree on where lines and messages end.",
 			Source: "RFC 5321 2.3.8, 4.1.1.4", Default: Reject, reply: badForm, inner: true, header: bareInHeader, ended: bareInBody},
-		{ID: "H21", Name: "illegal field name", Description: "A field name is empty, is followed by white space, or holds characters that no name may have.",
+		{ID: "H21", Name: "illegal field name", Description: "A field name is empty, is followed by white space, or holds characters that no name may have, or a line of the header is no field.",
 			Source: "RFC 5322 2.2", Default: Reject, reply: badForm, header: fieldName},
 		{ID: "H22", Name: "header line too long", Description: "A line of the header has more than 998 octets.",
 			Source: "RFC 5322 2.1.1", Default: Reject, reply: badForm, header: headerLine},
