@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Rules on attachments and their names.
@@ -15,11 +16,10 @@ const blockedExtensions = " ade adp apk appx appxbundle bat cab chm cmd com cpl 
 var compressed = [...]string{"gz", "bz2"}
 
 // blockedExtension returns the extension for which a file is refused, or "".
-// Windows drops dots and spaces at the end of a name, so they hide nothing.
 func blockedExtension(name string) string {
 	name = strings.ToLower(name[strings.LastIndexAny(name, `/\`)+1:])
 	for range 2 {
-		name = strings.TrimRight(name, ". \t\x00")
+		name = strings.TrimRightFunc(name, hidesNothing)
 		dot := strings.LastIndexByte(name, '.')
 		if dot < 0 {
 			return ""
@@ -36,29 +36,34 @@ func blockedExtension(name string) string {
 	return ""
 }
 
-// names yields every name that a mail program may give the attachment.
+// hidesNothing reports whether the rune at the end of a name hides no extension
+// before it: Windows drops dots and spaces, and mail programs quotes, semicolons,
+// controls and what has no width. A closing bracket is none of these: it ends
+// titles such as "Offer (example.com)".
+func hidesNothing(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && !unicode.Is(unicode.Pe, r)
+}
+
+// names returns every name that a mail program may give the attachment.
 func (p *part) names() []string {
 	var names []string
-	for _, from := range []struct {
-		field *contentType
-		param string
-	}{{&p.disposition, "filename"}, {&p.contentType, "name"}} {
-		if name, ok := from.field.param(from.param); ok && name != "" {
-			names = append(names, decodedWords(name))
+	for _, field := range []*contentType{&p.disposition, &p.contentType} {
+		for _, param := range []string{"filename", "name"} {
+			for _, name := range field.all(param) {
+				names = append(names, decodedWords(name))
+			}
 		}
 	}
 	return names
 }
 
-// blockedName also begins to look into a zip archive. A forwarded message is no
-// file: its name is a subject, and "www.example.com" is one.
+// blockedName also begins to look into a zip archive. The name of a forwarded
+// message is a subject as often as a file, and "www.example.com" is a subject.
 func blockedName(b *body, p *part) {
-	if strings.HasPrefix(p.contentType.value, "message/") {
-		return
-	}
 	names := p.names()
+	forwarded := strings.HasPrefix(p.contentType.value, "message/")
 	for _, name := range names {
-		if blockedExtension(name) != "" {
+		if extension := blockedExtension(name); extension != "" && !(forwarded && extension == "com") {
 			b.found(p, p.where(), shown(name))
 			break
 		}
@@ -74,7 +79,7 @@ func isZip(p *part, names []string) bool {
 		return true
 	}
 	for _, name := range names {
-		if strings.HasSuffix(strings.ToLower(strings.TrimRight(name, ". ")), ".zip") {
+		if strings.HasSuffix(strings.ToLower(strings.TrimRightFunc(name, hidesNothing)), ".zip") {
 			return true
 		}
 	}

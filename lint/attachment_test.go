@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ func TestBlockedExtension(t *testing.T) {
 	tests := map[string]string{
 		"a.exe": "exe", "A.EXE": "exe", "a.b.js": "js", "a.exe.": "exe", "a.exe . .": "exe", ".exe": "exe", "dir/a.bat": "bat", `c:\dir.x\a.cmd`: "cmd",
 		"a.js.gz": "js", "a.exe.bz2": "exe", "a.ex_": "ex_", "a.appxbundle": "appxbundle", "a.exe\x00": "exe",
+		"a.exe;": "exe", "a.exe\x01": "exe", "'a.exe'": "exe", `"a.exe"`: "exe", "a.js\u200b": "js", "a.exe\xff": "exe", "a.js.gz;": "js", "a.exe_": "", "a (b.com)": "", "a.exeü": "",
 		"a.pdf": "", "exe": "", "a.exe.txt": "", "a.tar.gz": "", "": "", ".": "", "a.": "", "a.exe/": "", "a.exe bat": "", "a.gz": "", "a.js.gz.gz": "", "a.docx": "", "a. ": "",
 	}
 	for name, want := range tests {
@@ -89,6 +91,26 @@ func TestZipNames(t *testing.T) {
 						t.Errorf("%q, %d, want %q, %d", z.blocked, z.count, tt.blocked, tt.count)
 					}
 				})
+			}
+		}
+	}
+}
+
+// What stands before the records of an archive or between them hides none of them.
+func TestZipWithJunk(t *testing.T) {
+	lines := zipLines(t, false, "a.txt", "b.exe")
+	archive, err := base64.StdEncoding.DecodeString(strings.Join(lines, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := bytes.LastIndex(archive[:bytes.Index(archive, []byte("b.exe"))], []byte(zipLocalSignature))
+	for _, junk := range []string{"PK00", "x", "PK\x03", "PPK", "MZ and a program"} {
+		for _, at := range []int{0, second} {
+			spoilt := slices.Concat(archive[:at], []byte(junk), archive[at:])
+			z := &zipNames{}
+			z.write([]byte(base64.StdEncoding.EncodeToString(spoilt)))
+			if z.blocked != "b.exe" || z.count != 1 {
+				t.Errorf("%q at %d: %q, %d", junk, at, z.blocked, z.count)
 			}
 		}
 	}

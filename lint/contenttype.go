@@ -1,8 +1,10 @@
 package lint
 
 import (
+	"cmp"
 	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,16 +29,33 @@ const maxParams = 64
 // parseContentType splits a value at the semicolons outside of quotes and comments.
 func parseContentType(s string) contentType {
 	cutter := parameterCutter{rest: s, comments: true}
-	c := contentType{value: strings.ToLower(strings.Join(strings.Fields(stripComments(cutter.next())), ""))}
+	var c contentType
+	c.first(cutter.next())
 	for cutter.rest != "" && len(c.params) < maxParams {
-		name, value, ok := strings.Cut(cutter.next(), "=")
-		if !ok {
-			continue
+		if name, value, ok := strings.Cut(cutter.next(), "="); ok {
+			c.add(strings.TrimSpace(stripComments(name)), value)
 		}
-		name = strings.ToLower(strings.TrimSpace(stripComments(name)))
-		c.params = append(c.params, parameter{name: name, value: parameterValue(value)})
 	}
 	return c
+}
+
+func (c *contentType) add(name, value string) {
+	c.params = append(c.params, parameter{name: strings.ToLower(name), value: parameterValue(value)})
+}
+
+// first takes what stands before the first semicolon: the type, which may be
+// missing, and then perhaps a parameter that no semicolon sets off from it.
+func (c *contentType) first(piece string) {
+	piece = stripComments(piece)
+	before, value, ok := strings.Cut(piece, "=")
+	words := strings.Fields(before)
+	if last := len(words) - 1; ok && last >= 0 && !strings.Contains(words[last], "/") {
+		c.add(words[last], value)
+		words = words[:last]
+	} else {
+		words = strings.Fields(piece)
+	}
+	c.value = strings.ToLower(strings.Join(words, ""))
 }
 
 // parameterCutter cuts a value into its parameters.
@@ -164,35 +183,78 @@ func (c *contentType) param(name string) (value string, ok bool) {
 // continued puts name*0, name*1 and so on together (RFC 2231 3, 4.1). The pieces
 // may come in any order; the first one that is missing ends the value.
 func (c *contentType) continued(name string) (string, bool) {
-	var pieces map[string]string
+	pieces := map[int]string{}
 	for _, p := range c.params {
-		number, ok := strings.CutPrefix(p.name, name+"*")
-		if !ok {
-			continue
+		if number, ok := strings.CutPrefix(p.name, name+"*"); ok && number != "" {
+			one := newPiece(number, p.value)
+			pieces[one.number] = one.text
 		}
-		value := p.value
-		if bare, extended := strings.CutSuffix(number, "*"); extended {
-			number = bare
-			if number == "0" {
-				value = extendedValue(value)
-			} else {
-				value = percentDecoded(value)
-			}
-		}
-		if pieces == nil {
-			pieces = map[string]string{}
-		}
-		pieces[number] = value
 	}
 	var b strings.Builder
 	n := 0
 	for ; ; n++ {
-		piece, ok := pieces[strconv.Itoa(n)]
+		text, ok := pieces[n]
 		if !ok {
 			return b.String(), n > 0
 		}
-		b.WriteString(piece)
+		b.WriteString(text)
 	}
+}
+
+// all returns every value that a program may take for the parameter: it may come
+// several times, plain, encoded and in pieces, and programs differ on which one
+// wins, on pieces that come twice and on those that are missing.
+func (c *contentType) all(name string) []string {
+	var values []string
+	var pieces []piece
+	for _, p := range c.params {
+		rest, ok := strings.CutPrefix(p.name, name)
+		switch number, star := strings.CutPrefix(rest, "*"); {
+		case !ok:
+		case rest == "":
+			values = append(values, p.value)
+		case number == "" && star:
+			values = append(values, extendedValue(p.value))
+		case star:
+			pieces = append(pieces, newPiece(number, p.value))
+		}
+	}
+	if len(pieces) == 0 {
+		return values
+	}
+	if value, ok := c.continued(name); ok {
+		values = append(values, value)
+	}
+	values = append(values, joined(pieces))
+	slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.number, b.number) })
+	return append(values, joined(pieces))
+}
+
+// piece is one of several that make up a value (RFC 2231 3).
+type piece struct {
+	number int
+	text   string // decoded
+}
+
+// newPiece reads a piece by what stands behind the first asterisk of its name: "1" or, if it is encoded, "1*".
+func newPiece(number, value string) piece {
+	bare, extended := strings.CutSuffix(number, "*")
+	n, _ := strconv.Atoi(bare) // 0 for what is no number
+	switch {
+	case extended && n == 0:
+		value = extendedValue(value)
+	case extended:
+		value = percentDecoded(value)
+	}
+	return piece{number: n, text: value}
+}
+
+func joined(pieces []piece) string {
+	var b strings.Builder
+	for _, p := range pieces {
+		b.WriteString(p.text)
+	}
+	return b.String()
 }
 
 // extendedValue decodes charset'language'percent-encoded (RFC 2231 4).

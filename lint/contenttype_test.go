@@ -2,6 +2,7 @@ package lint
 
 import (
 	"mime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,11 +28,36 @@ func TestParameters(t *testing.T) {
 		{`a/b; name=; x=y`, "a/b", "x", "y"},
 		{`text / plain`, "text/plain", "name", ""},
 		{``, "", "name", ""},
+		{`name="a"`, "", "name", "a"},
+		{`attachment name="a;b"; x=y`, "attachment", "name", "a;b"},
+		{`text/plain name=a`, "text/plain", "name", "a"},
+		{`text/x=y; name=a`, "text/x=y", "name", "a"},
+		{`=; name=a`, "=", "name", "a"},
 	}
 	for _, tt := range tests {
 		c := parseContentType(tt.in)
 		if got, _ := c.param(tt.name); c.value != tt.mediaType || got != tt.want {
 			t.Errorf("%s: %q, %q, want %q, %q", tt.in, c.value, got, tt.mediaType, tt.want)
+		}
+	}
+}
+
+func TestEveryValueOfAParameter(t *testing.T) {
+	tests := []struct {
+		in   string
+		want []string
+	}{
+		{`a/b; named=a; x=y`, nil},
+		{`a/b; name=a; NAME="b"; name*=utf-8''%63`, []string{"a", "b", "c"}},
+		{`a/b; name=a; name*0=b; name*1*=%63`, []string{"a", "bc", "bc", "bc"}},
+		{`a/b; name*2=c; name*0=a`, []string{"a", "ca", "ac"}},
+		{`a/b; name*1=b; name*0=a; name*1=c`, []string{"ac", "bac", "abc"}},
+		{`a/b; name*1=b`, []string{"b", "b"}},
+	}
+	for _, tt := range tests {
+		c := parseContentType(tt.in)
+		if got := c.all("name"); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.in, got, tt.want)
 		}
 	}
 }

@@ -115,6 +115,9 @@ func (p *part) set(f partFields, byDefault string) {
 	}
 	if len(f.disposition) > 0 {
 		p.disposition = parseContentType(f.disposition[0])
+		for _, further := range f.disposition[1:] { // some programs go by the last one
+			p.disposition.params = append(p.disposition.params, parseContentType(further).params...)
+		}
 	}
 	p.setFileName()
 	p.setKind()

@@ -26,10 +26,10 @@ type zipNames struct {
 type zipStep uint8
 
 const (
-	zipAtRecord zipStep = iota // a record begins here
+	zipScanning zipStep = iota // look for the next record: junk may stand before it, or a file of unknown length
+	zipAtRecord                // a record begins here
 	zipInName
-	zipScanning // a file of unknown length: look for the next record
-	zipDone     // the end, or not a zip archive
+	zipDone // more records than are read
 )
 
 // Signatures and fixed lengths of the records (APPNOTE.TXT 4.3.7, 4.3.12).
@@ -79,13 +79,20 @@ func (z *zipNames) readRecord(b []byte) []byte {
 	}
 	if want == len(zipLocalSignature) {
 		if z.recordLength() == 0 {
-			z.step = zipDone
+			z.rescan()
 		}
 		return b[n:]
 	}
 	z.have = 0
 	z.beginName()
 	return b[n:]
+}
+
+// rescan looks for the next record from the foreign signature on that was read.
+func (z *zipNames) rescan() {
+	foreign := [len(zipLocalSignature)]byte(z.record[:])
+	z.have, z.step = 0, zipScanning
+	z.scan(foreign[:])
 }
 
 // recordLength is the length of the fixed part by its signature, 0 for a record without a name.
