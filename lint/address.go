@@ -182,6 +182,47 @@ func (p *addressParser) addrSpec(tokens []token) error {
 	return nil
 }
 
+// visibleAddresses counts the different addresses that a value shows, wherever
+// they stand in it: a program may take any of them for the author.
+func visibleAddresses(value string) int {
+	tokens, _ := tokenize(value)
+	seen := map[string]bool{}
+	for len(tokens) > 0 {
+		local := dotted(tokens)
+		rest := tokens[max(local, 1):]
+		if local == 0 || len(rest) == 0 || rest[0].kind != '@' {
+			tokens = rest
+			continue
+		}
+		domain := dotted(rest[1:])
+		if domain > 0 {
+			seen[strings.ToLower(textOf(tokens[:local+1+domain]))] = true
+		}
+		tokens = rest[1+domain:]
+	}
+	return len(seen)
+}
+
+// dotted returns how many tokens at the start are words with dots between them.
+func dotted(tokens []token) int {
+	n := 0
+	for n < len(tokens) && tokens[n].kind == word {
+		if n++; n+1 >= len(tokens) || tokens[n].kind != '.' || tokens[n+1].kind != word {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func textOf(tokens []token) string {
+	var b strings.Builder
+	for _, t := range tokens {
+		b.WriteString(t.text)
+	}
+	return b.String()
+}
+
 // join puts the words of a local part or a domain together. Two words need a dot between them.
 func join(tokens []token) (string, error) {
 	var b strings.Builder

@@ -72,6 +72,28 @@ func TestAddressErrors(t *testing.T) {
 	}
 }
 
+func TestVisibleAddresses(t *testing.T) {
+	tests := map[string]int{
+		"a@b; c@d":                     2,
+		"a@b c@d":                      2,
+		"<a@b> <c@d>":                  2,
+		"A <a@b> C <c@d.e.f>":          2,
+		"a.b@c.d <A.B@c.D> x":          1,
+		"<@relay:a@b.org":              1,
+		"a@b@c":                        1,
+		"a@ @b a@.":                    0,
+		`"a@b" <c@d> x`:                1,
+		`(a@b) "c d"@e f`:              1,
+		"":                             0,
+		"Example, Ann <a@example.org>": 1,
+	}
+	for in, want := range tests {
+		if got := visibleAddresses(in); got != want {
+			t.Errorf("%q: %d, want %d", in, got, want)
+		}
+	}
+}
+
 // Whatever net/mail accepts is accepted here and gives the same addresses.
 func FuzzAddresses(f *testing.F) {
 	for in := range beyondNetMail {
@@ -112,7 +134,10 @@ func unquoted(m mailbox) string {
 func TestAddressesAreReadInLinearTime(t *testing.T) {
 	for _, piece := range []string{"(", "\"", "=?", "=?,", "=?a?q?,", "=?a?q?x", "a,", "<", "<,", "<@a,", "\\", "@a", "a: ", ";", "[", "(a) "} {
 		work := func(n int) float64 {
-			return fastest(func() { _, _ = parseAddresses(strings.Repeat(piece, n)) })
+			return fastest(func() {
+				_, _ = parseAddresses(strings.Repeat(piece, n))
+				visibleAddresses(strings.Repeat(piece, n))
+			})
 		}
 		wantLinear(t, piece, work)
 	}

@@ -113,8 +113,15 @@ func (h *header) second(name string) int {
 	return -1
 }
 
-// addresses parses every field of a name. One that H23 refuses for its size is
-// not worth the work: nothing is said of its addresses.
+// refused reports whether h.fields[i] is refused whatever it means: for its size,
+// and to read it is then not worth the work, or for octets that leave open where it ends.
+func (h *header) refused(i int) bool {
+	return h.lint.action("H23") == Reject && tooLarge(&h.fields[i]) ||
+		h.lint.action("H20") == Reject && bareOctet(h.fields[i].Raw()) != ""
+}
+
+// addresses parses every field of a name. Of one that is refused as a whole
+// nothing is said further.
 func (h *header) addresses(name string) []addressField {
 	var all []addressField
 	for i := range h.fields {
@@ -122,7 +129,7 @@ func (h *header) addresses(name string) []addressField {
 			continue
 		}
 		field := addressField{index: i}
-		if !tooLarge(&h.fields[i]) || h.lint.action("H23") != Reject {
+		if !h.refused(i) {
 			field.parse(h.fields[i].Unfolded())
 		}
 		all = append(all, field)

@@ -18,14 +18,18 @@ func fromRepeated(h *header) {
 
 func fromSeveral(h *header) {
 	for _, from := range h.from {
-		if len(from.boxes) > 1 {
-			h.foundAt(from.index, severalAddresses(from))
+		n := len(from.boxes)
+		if from.err != nil {
+			n = max(n, visibleAddresses(from.value))
+		}
+		if n > 1 {
+			h.foundAt(from.index, severalAddresses(n, from.value))
 		}
 	}
 }
 
-func severalAddresses(from addressField) string {
-	return fmt.Sprintf("%d addresses: %s", len(from.boxes), shown(from.value))
+func severalAddresses(n int, value string) string {
+	return fmt.Sprintf("%d addresses: %s", n, shown(value))
 }
 
 // fromUnparsable leaves a field to fromSeveral where two addresses of it could be read.
@@ -54,7 +58,7 @@ func senderMissing(h *header) {
 	}
 	for _, from := range h.from {
 		if len(from.boxes) > 1 {
-			h.foundAt(from.index, severalAddresses(from))
+			h.foundAt(from.index, severalAddresses(len(from.boxes), from.value))
 		}
 	}
 }

@@ -61,7 +61,7 @@ func messageIDMissing(h *header) {
 
 func messageIDMalformed(h *header) {
 	for i := range h.fields {
-		if !h.fields[i].Is("Message-ID") {
+		if !h.fields[i].Is("Message-ID") || h.refused(i) {
 			continue
 		}
 		value := h.fields[i].Unfolded()

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"unicode/utf8"
 
@@ -110,7 +111,10 @@ func headerLine(h *header) {
 
 func headerSize(h *header) {
 	total, count := h.m.Header.Size(), h.m.Header.Arrived()
-	if total > maxHeaderBytes || count > maxHeaderFields || h.m.Header.Overflow() {
+	switch {
+	case h.m.Header.Overflow(): // the rest may not have been counted
+		h.found("header", fmt.Sprintf("more than %d octets or %d fields", cmp.Or(h.m.Header.MaxBytes, message.MaxHeaderBytes), cmp.Or(h.m.Header.MaxFields, message.MaxHeaderFields)))
+	case total > maxHeaderBytes || count > maxHeaderFields:
 		h.found("header", fmt.Sprintf("%d octets in %d fields", total, count))
 	}
 	for i := range h.fields {

@@ -453,3 +453,41 @@ func TestStoredMessagesShowSMTPUTF8(t *testing.T) {
 		}
 	}
 }
+
+func TestAFieldWithABareOctetIsJudgedByItAlone(t *testing.T) {
+	for _, field := range []string{"Message-ID: <a@example.org>\r\r\n", "From: a@example.org\r, b@example.org\r\n", "Reply-To: x\x00\r\n"} {
+		for action, want := range map[string]int{"reject": 1, "off": 1, "warn": 2} {
+			opts := DefaultOptions()
+			opts.Rules = map[string]string{"H20": action, "H10": "off", "H01": "off", "H09": "off", "H02": "off"}
+			m := fromAnn()
+			header := "To: bob@example.net\r\nDate: x\r\n"
+			if !strings.HasPrefix(field, "From") {
+				header += "From: ann@example.org\r\n"
+			}
+			if _, err := run(newLint(t, opts).Collecting(), m, header+field, "x", whole); err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Findings) != want || (m.Findings[0].Rule == "H20") != (action == "reject") && action != "warn" {
+				t.Errorf("%q, H20 %s: %+v", field, action, m.Findings)
+			}
+		}
+	}
+}
+
+func TestAPlainTextThatIsHTML(t *testing.T) {
+	tests := map[string]bool{
+		"\ufeff<html>": true, "<!DOCTYPE HTML PUBLIC": true, "<body>": true, "<BODY bgcolor=white>": true, "<head><title>x": true,
+		"<div class=\"a\">": true, "<p>": true, "<table>": true, "<br>x": true, "<br/>": true, "<br />": true, "<!-- a -->": true, "<?xml version=": true,
+		"<ann@example.org> wrote:": false, "<p@example.org> wrote:": false, "<paul> a=b": false, "<div": false, "<body of text>": false, "<": false, "< p>": false, "": false, "<b>x": false,
+	}
+	for line, want := range tests {
+		m := fromAnn()
+		fields := "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, plainHeader+fields, "\r\n"+line+"\r\nx\r\n", whole); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(m.Findings) == 1 && m.Findings[0].Rule == "M22"; got != want || !want && len(m.Findings) > 0 {
+			t.Errorf("%q: %+v", line, m.Findings)
+		}
+	}
+}

@@ -85,7 +85,37 @@ func beginsHTML(p *part, text []byte) bool {
 		n, _ := base64.StdEncoding.Decode(decoded, text)
 		text = bytes.TrimSpace(decoded[:n])
 	}
-	return hasPrefixFold(text, "<!doctype html") || hasPrefixFold(text, "<html")
+	return readsAsHTML(bytes.TrimPrefix(text, []byte("\ufeff")))
+}
+
+// htmlPrefixes and htmlTags begin documents that were meant as html.
+var (
+	htmlPrefixes = [...]string{"<!doctype html", "<html", "<!--", "<?xml"}
+	htmlTags     = [...]string{"<head", "<body", "<div", "<p", "<table", "<br"}
+)
+
+// readsAsHTML reports whether a line begins an html document. Plain text may begin
+// with "<" as well, as in "<ann@example.org> wrote:".
+func readsAsHTML(text []byte) bool {
+	for _, prefix := range htmlPrefixes {
+		if hasPrefixFold(text, prefix) {
+			return true
+		}
+	}
+	for _, tag := range htmlTags {
+		if hasPrefixFold(text, tag) && endsTag(text[len(tag):]) {
+			return true
+		}
+	}
+	return false
+}
+
+// endsTag reports whether what follows the name of a tag can only be markup: its
+// end, or attributes.
+func endsTag(rest []byte) bool {
+	blank := len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t')
+	rest = bytes.TrimLeft(rest, " \t")
+	return bytes.HasPrefix(rest, []byte(">")) || bytes.HasPrefix(rest, []byte("/>")) || blank && bytes.IndexByte(rest, '=') > 0
 }
 
 func hasPrefixFold(b []byte, prefix string) bool {

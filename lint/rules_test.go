@@ -59,6 +59,9 @@ func ruleOptions(id string) Options {
 
 // companions are the rules that a bad file breaks besides its own, because one comes with the other.
 var companions = map[string][]string{
+	"H03/bad-semicolon":       {"H04"},
+	"H03/bad-no-comma":        {"H04"},
+	"H03/bad-two-angles":      {"H04"},
 	"M06/bad-rfc822-base64":   nil,
 	"M18/bad-part-header":     nil,
 	"M20/bad-over":            nil,
