@@ -16,6 +16,7 @@ import (
 type contentType struct {
 	value  string // lower case, comments and white space removed, e.g. "text/plain"
 	params []parameter
+	cut    bool // there are more parameters
 }
 
 type parameter struct {
@@ -36,6 +37,7 @@ func parseContentType(s string) contentType {
 			c.add(strings.TrimSpace(stripComments(name)), value)
 		}
 	}
+	c.cut = strings.TrimSpace(cutter.rest) != ""
 	return c
 }
 
@@ -44,12 +46,13 @@ func (c *contentType) add(name, value string) {
 }
 
 // first takes what stands before the first semicolon: the type, which may be
-// missing, and then perhaps a parameter that no semicolon sets off from it.
+// missing, and then perhaps a parameter that no semicolon sets off from it. Of a
+// media type programs read that differently, so there it is no parameter.
 func (c *contentType) first(piece string) {
 	piece = stripComments(piece)
 	before, value, ok := strings.Cut(piece, "=")
 	words := strings.Fields(before)
-	if last := len(words) - 1; ok && last >= 0 && !strings.Contains(words[last], "/") {
+	if last := len(words) - 1; ok && last >= 0 && !strings.Contains(before, "/") {
 		c.add(words[last], value)
 		words = words[:last]
 	} else {

@@ -30,7 +30,7 @@ func TestParameters(t *testing.T) {
 		{``, "", "name", ""},
 		{`name="a"`, "", "name", "a"},
 		{`attachment name="a;b"; x=y`, "attachment", "name", "a;b"},
-		{`text/plain name=a`, "text/plain", "name", "a"},
+		{`text/plain name=a`, "text/plainname=a", "name", ""},
 		{`text/x=y; name=a`, "text/x=y", "name", "a"},
 		{`=; name=a`, "=", "name", "a"},
 	}
@@ -63,8 +63,11 @@ func TestEveryValueOfAParameter(t *testing.T) {
 }
 
 func TestParametersAreBounded(t *testing.T) {
-	if c := parseContentType("a/b" + strings.Repeat("; a=b", 1000)); len(c.params) != maxParams {
-		t.Errorf("%d parameters are kept", len(c.params))
+	for n, cut := range map[int]bool{maxParams: false, maxParams + 1: true, 1000: true} {
+		c := parseContentType("a/b" + strings.Repeat("; a=b", n) + "; ")
+		if len(c.params) != maxParams || c.cut != cut {
+			t.Errorf("%d parameters are kept of %d, cut: %v", len(c.params), n, c.cut)
+		}
 	}
 }
 

@@ -94,6 +94,9 @@ func structureSize(b *body, p *part) {
 		b.deep = true
 		b.found(p, p.where(), fmt.Sprintf("nested %d deep, at most %d", p.depth, maxSaneDepth))
 	}
+	if p.contentType.cut || p.disposition.cut { // one of the rest may be the name that a client takes
+		b.found(p, p.where(), fmt.Sprintf("a field with more than %d parameters", maxParams))
+	}
 	if b.parser.parts == maxSaneParts+1 {
 		b.found(p, p.where(), fmt.Sprintf("more than %d parts", maxSaneParts))
 	}

@@ -116,7 +116,9 @@ func (p *part) set(f partFields, byDefault string) {
 	if len(f.disposition) > 0 {
 		p.disposition = parseContentType(f.disposition[0])
 		for _, further := range f.disposition[1:] { // some programs go by the last one
-			p.disposition.params = append(p.disposition.params, parseContentType(further).params...)
+			more := parseContentType(further)
+			p.disposition.params = append(p.disposition.params, more.params...)
+			p.disposition.cut = p.disposition.cut || more.cut
 		}
 	}
 	p.setFileName()

@@ -147,7 +147,7 @@ func mimeRules() []Rule {
 			Source: "RFC 2046 5.1.4", Default: Warn, part: htmlAlone, ended: htmlOnlyAlternative},
 		{ID: "M14", Name: "html before plain text", Description: "In a multipart/alternative, text/html stands before text/plain; the last one is the preferred one.",
 			Source: "RFC 2046 5.1.4", Default: Warn, ended: alternativeOrder},
-		{ID: "M18", Name: "too many or too deep parts", Description: "Parts are nested deeper than 20, there are more than 500, or a part's header is over 64 KiB.",
+		{ID: "M18", Name: "too many or too deep parts", Description: "Parts are nested deeper than 20, there are more than 500, a part's header is over 64 KiB, or one of its fields has more than 64 parameters.",
 			Source: "what a parser can bear", Default: Reject, reply: badForm, inner: true, part: structureSize},
 		{ID: "M19", Name: "blocked attachment type", Description: "An attachment, or a file in a zip archive, has a name that big receivers block.",
 			Source: "Gmail, file types blocked", Default: Reject, Answer: "Gmail answers 552 5.7.0", reply: blockedType, inner: true, part: blockedName, ended: blockedInZip},
