@@ -186,12 +186,17 @@ func (c *contentType) param(name string) (value string, ok bool) {
 // continued puts name*0, name*1 and so on together (RFC 2231 3, 4.1). The pieces
 // may come in any order; the first one that is missing ends the value.
 func (c *contentType) continued(name string) (string, bool) {
-	pieces := map[int]string{}
+	var pieces map[int]string
 	for _, p := range c.params {
-		if number, ok := strings.CutPrefix(p.name, name+"*"); ok && number != "" {
-			one := newPiece(number, p.value)
-			pieces[one.number] = one.text
+		number, ok := strings.CutPrefix(p.name, name+"*")
+		if !ok || number == "" {
+			continue
 		}
+		if pieces == nil {
+			pieces = map[int]string{}
+		}
+		one := newPiece(number, p.value)
+		pieces[one.number] = one.text
 	}
 	var b strings.Builder
 	n := 0
