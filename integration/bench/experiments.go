@@ -133,16 +133,17 @@ func (b *bench) unwanted(s subject) bool {
 const postfixSize = 2 << 10
 
 func measurePostfix(ctx context.Context, b *bench) error {
-	both := append(signers(), pratiqueScanning(), rspamd(true))
 	for _, wiring := range []struct {
-		network, name string
-		subjects      []subject
+		network, title string
+		subjects       []subject
+		ours           subject
 	}{
-		{"unix", "a Unix socket", both},
-		{"tcp", "TCP", signers()},
+		{"unix", "Signing behind Postfix, over a Unix socket", signers(), pratiqueLinting()},
+		{"unix", "Scanning and signing behind Postfix, over a Unix socket", []subject{pratiqueScanning(), rspamd(true)}, pratiqueScanning()},
+		{"tcp", "Signing behind Postfix, over TCP", signers(), pratiqueLinting()},
 	} {
 		t := table{
-			Title: "Through Postfix, over " + wiring.name, Ours: pratiqueLinting().name,
+			Title: wiring.title, Ours: wiring.ours.name,
 			Note: "Each letter on an SMTP session of its own, so many at a time; the wait is for the whole session. " +
 				"CPU time and memory are the milter's.",
 		}
