@@ -22,7 +22,7 @@ func TestSignsOfLifeWhileTheChecksTakeTheirTime(t *testing.T) {
 	a.at, a.act = message.StageEnd, func(ctx context.Context, m *message.Message) error {
 		m.Header.Prepend("X-Late", " yes")
 		select {
-		case <-time.After(watchAfter + 200*time.Millisecond): // what is slow here is the peer of a check
+		case <-time.After(vigilAfter + 200*time.Millisecond): // what is slow here is the peer of a check
 		case <-ctx.Done():
 		}
 		return ctx.Err()

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"time"
 
 	"github.com/emersion/go-milter"
 
@@ -139,67 +137,19 @@ func (tx *transaction) chunk(p []byte) {
 	}
 }
 
-// watchAfter is how long the end of a message takes before it is worth finding
-// out whether the MTA still waits for it.
-const watchAfter = 250 * time.Millisecond
-
-// end has the checks finish, and keeps the MTA waiting meanwhile by signs of
-// life. They end before it returns: MTAs take none after a modification. The
-// error is that the MTA went away meanwhile.
-func (tx *transaction) end(c *conn) error {
+// end has the checks finish, and keeps a vigil over the MTA meanwhile. That is
+// over when it returns: MTAs take no sign of progress after a modification. The
+// error is that the MTA went away.
+func (tx *transaction) end(c *conn) (err error) {
 	tx.judgeHeader()
 	tx.stage = stageEnd
 	if !tx.wanted() {
 		return nil
 	}
-	done := make(chan error, 1)
-	go func() { done <- finish(tx.inspector) }()
-	timer := time.NewTimer(watchAfter)
-	defer timer.Stop()
-	select {
-	case tx.verdict = <-done:
-		return nil
-	case <-timer.C:
-	}
-	stop := c.watch(tx.cancel)
-	err := tx.waitUp(c, done)
-	if lost := stop(); lost != nil {
-		err = fmt.Errorf("the MTA went away before the end of the checks: %w", lost)
-	}
-	return err
-}
-
-// waitUp waits for a slow end of message. If the MTA goes away, the checks are
-// told by their context, and waited for all the same.
-func (tx *transaction) waitUp(c *conn, done <-chan error) (lost error) {
-	ticker := time.NewTicker(c.server.opts.ProgressInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case tx.verdict = <-done:
-			return lost
-		case <-ticker.C:
-			if lost != nil {
-				continue
-			}
-			c.send(progressReply)
-			if err := c.flush(); err != nil {
-				lost = fmt.Errorf("write progress: %w", err)
-				tx.cancel()
-			}
-		}
-	}
-}
-
-// finish ends an Inspector. It runs on a goroutine of its own, where a panic
-// that nobody recovers would end the daemon.
-func finish(i message.Inspector) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &message.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return i.End()
+	v := newVigil(c, tx.cancel)
+	defer func() { err = v.end() }() // also when End panics
+	tx.verdict = tx.inspector.End()
+	return nil
 }
 
 // leave answers the end of the message, with the modifications before the reply.
