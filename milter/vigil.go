@@ -13,8 +13,9 @@ const vigilAfter = 250 * time.Millisecond
 // vigil keeps an MTA waiting, by signs of progress, while the checks finish a
 // message on the session's own goroutine, and looks out for its going away. Most
 // messages are finished before it begins: a timer set and stopped is all that it
-// costs them, where a goroutine a message would cost a tenth of the rate on one
-// connection.
+// costs them. A goroutine a message is no faster: beside rspamd, three rounds each
+// on one connection at 2 KiB, it had 1.34 and 1.36 times its rate, and this has
+// 1.38, 1.45 and 1.49.
 type vigil struct {
 	conn   *conn
 	cancel context.CancelFunc // tells the checks that nobody waits for them any more
