@@ -89,6 +89,16 @@ func (r *run) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Idle reports whether every check has gone: each was left out, or none was interested.
+func (r *run) Idle() bool {
+	for _, mb := range r.members {
+		if !mb.broken {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *run) End() error {
 	return r.each(StageEnd, func(i Inspector) error { return i.End() })
 }

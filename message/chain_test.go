@@ -282,6 +282,10 @@ func TestOverflowedHeader(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	m = overflowed(Client{Local: true})
+	if i, _ := chain.Begin(context.Background(), m); i.Header() != nil || !i.(Idler).Idle() || i.Close() != nil {
+		t.Error("the body of a bounce that no check can judge is still wanted")
+	}
+	log = log[:2]
 	if o := OutcomeOf(m, converse(chain, m, StageClose)); o.Verdict != Held {
 		t.Errorf("a bounce of our own MTA: %+v", o)
 	}

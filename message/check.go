@@ -36,6 +36,12 @@ type Inspector interface {
 	Close() error
 }
 
+// An Idler is an Inspector that can tell that it needs nothing more of the body.
+// An MTA that agreed to SKIP is then spared the rest; End comes all the same.
+type Idler interface {
+	Idle() bool
+}
+
 // An Observer is told the outcome of every message exactly once, whatever its end.
 type Observer interface {
 	Observe(m *Message, o Outcome)

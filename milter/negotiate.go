@@ -22,11 +22,12 @@ const (
 
 	// wantedSteps leaves three replies: to MAIL, where the gates answer, to the
 	// end of the header, where a refusal saves the body, and to the end of the
-	// message. SKIP is not among them: it is a reply to a body chunk, so it would
-	// cost every message a round trip, and a signature needs the whole body.
+	// message. SKIP, a reply to a body chunk, is of use only to an MTA that does
+	// not let those replies be left out: a round trip for every message would cost
+	// more than the rare body that nobody needs.
 	wantedSteps = milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoRcptReply | milter.OptNoDataReply |
 		milter.OptNoUnknown | milter.OptNoUnknownReply | milter.OptNoHeaderReply | milter.OptNoBodyReply |
-		milter.OptHeaderLeadingSpace
+		milter.OptSkip | milter.OptHeaderLeadingSpace
 )
 
 // terms are what an MTA and we have agreed on.

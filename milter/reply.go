@@ -24,6 +24,7 @@ var (
 	continueReply = reply{code: byte(milter.ActContinue)}
 	acceptReply   = reply{code: byte(milter.ActAccept)}
 	discardReply  = reply{code: byte(milter.ActDiscard)}
+	skipReply     = reply{code: byte(milter.ActSkip)}
 	progressReply = reply{code: actProgress}
 )
 

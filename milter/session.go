@@ -270,6 +270,10 @@ func (s *session) body() error {
 		s.conn.send(r)
 		return nil
 	}
+	if s.terms.agreed(milter.OptSkip) && s.tx.idle() {
+		s.conn.send(skipReply)
+		return nil
+	}
 	s.conn.send(continueReply)
 	return nil
 }

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +150,44 @@ func TestHeaderAndBodyArriveExactly(t *testing.T) {
 }
 
 // edit changes a header in every way that there is.
+// TestSkipSparesABodyThatNobodyNeeds has a check break at the first chunk, with
+// the policy to go on without it.
+func TestSkipSparesABodyThatNobodyNeeds(t *testing.T) {
+	waits := miltertest.Sendmail()
+	waits.Protocol &^= milter.OptNoBodyReply
+	never := waits
+	never.Protocol &^= milter.OptSkip
+	for name, tc := range map[string]struct {
+		mta    miltertest.MTA
+		breaks bool
+		chunks int64
+	}{
+		"a check needs it":               {waits, false, 4},
+		"nobody does":                    {waits, true, 1},
+		"nobody does, SKIP not offered":  {never, true, 4},
+		"nobody does, no replies agreed": {miltertest.Sendmail(), true, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const chunk = 65535
+			a := newActor()
+			if tc.breaks {
+				a.at, a.act = message.StageBody, func(context.Context, *message.Message) error { return errors.New("broke") }
+			}
+			c := connect(t, startActor(t, a, message.Accept), tc.mta, testClient)
+			for range 2 { // nothing of it is left for the next message
+				mail := testMail()
+				mail.Body = bytes.Repeat([]byte("\r\n"), 2*chunk)
+				if result := send(t, c, mail); !result.Reply.Accepts() {
+					t.Errorf("reply %v", result.Reply)
+				}
+				if o := a.next(t); o.Verdict != message.Accepted || o.m.BodySize != tc.chunks*chunk {
+					t.Errorf("%v after %d octets of body, want %d chunks", o.Verdict, o.m.BodySize, tc.chunks)
+				}
+			}
+		})
+	}
+}
+
 func edit(_ context.Context, m *message.Message) error {
 	seen := 0
 	for i, f := range m.Header.Fields() {

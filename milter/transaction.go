@@ -123,6 +123,15 @@ func (tx *transaction) judgeHeader() {
 // wanted reports whether anybody still looks at the message.
 func (tx *transaction) wanted() bool { return tx.verdict == nil && tx.inspector != nil }
 
+// idle reports whether nobody needs the rest of the body.
+func (tx *transaction) idle() bool {
+	if tx.inspector == nil {
+		return true
+	}
+	i, ok := tx.inspector.(message.Idler)
+	return ok && i.Idle()
+}
+
 // endHeader is the end of the header. A refusal is given here, so that the MTA does not send the body.
 func (tx *transaction) endHeader() (r reply, decided bool) {
 	tx.judgeHeader()

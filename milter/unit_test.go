@@ -20,6 +20,7 @@ func TestNegotiationTakesNoMoreThanIsOffered(t *testing.T) {
 		{6, 0x1ff, 0x1fffff, true, terms{6, 0x131, wantedSteps &^ milter.OptNoConnReply}},
 		{2, 0x3f, 0x7f, false, terms{2, 0x31, 0}},
 		{4, 0x3f, 0x3ff, false, terms{4, 0x31, milter.OptNoUnknown | milter.OptNoHeaderReply}},
+		{6, 0x3f, 0x400, false, terms{6, 0x31, milter.OptSkip}},
 		{7, 0xffffffff, 0xffffffff, false, terms{6, 0x131, wantedSteps}},
 		{3, 0x1, 0, false, terms{3, 0x1, 0}},
 	} {
