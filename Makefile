@@ -18,7 +18,8 @@ build: ## build bin/pratique
 
 .PHONY: run
 run: setup ## show the main job on real input: Postfix, clamd and pratique, all private
-	@$(GO) run ./integration/demo
+	@CGO_ENABLED=0 $(GO) build -o .build/ ./cmd/pratique ./integration/demo # one build: they share most packages
+	@.build/demo .build/pratique
 
 .PHONY: test
 test: setup lint ## lint, then all tests with -race; a real program that is missing is a failure

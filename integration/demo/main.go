@@ -24,7 +24,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &demo{out: os.Stdout, began: time.Now()}
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: demo PRATIQUE (the program; \"make run\" builds both)")
+		os.Exit(2)
+	}
+	d := &demo{out: os.Stdout, began: time.Now(), binary: os.Args[1]}
 	err := d.run(ctx)
 	if err = errors.Join(err, d.close()); err != nil {
 		fmt.Fprintln(os.Stderr, "demo: failed:", err)
@@ -96,7 +100,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	d.onClose(func() error { return os.RemoveAll(d.dir) })
-	if d.binary, err = harness.BuildPratique(ctx, d.dir, false); err != nil {
+	if d.binary, err = filepath.Abs(d.binary); err != nil {
 		return err
 	}
 	if d.keys, err = harness.NewKeys(d.dir); err != nil {
