@@ -155,24 +155,6 @@ func TestOpenRefusesAFolderThatCanNotBeWritten(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesAReadOnlyFolder(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may write anywhere")
-	}
-	dir := t.TempDir()
-	if err := openStore(t, dir, newClock()).Close(); err != nil {
-		t.Fatal(err)
-	}
-	for name, mode := range map[string]os.FileMode{fileName: 0o400, "": 0o500} {
-		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(context.Background(), dir, time.Now, slog.New(slog.DiscardHandler)); err == nil {
-			t.Errorf("opened although %q has mode %v", name, mode)
-		}
-	}
-}
-
 func TestOpenRefusesANewerFile(t *testing.T) {
 	clock, dir := newClock(), t.TempDir()
 	store := openStore(t, dir, clock)
