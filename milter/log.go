@@ -24,6 +24,7 @@ func logMessage(ctx context.Context, log *slog.Logger, tx *transaction, o messag
 		slog.String("queue_id", m.QueueID),
 		slog.String("client", clientOf(m)),
 		slog.String("login", m.Client.Login),
+		slog.String("tls", m.Client.TLS),
 		slog.String("sender", m.Sender),
 		slog.Int("recipients", len(m.Recipients)),
 		slog.Int64("size", m.Size()),

@@ -333,7 +333,7 @@ func TestTheLogHasALineForEachMessage(t *testing.T) {
 	c.Quit()
 	r.stop()
 	logged(t, r,
-		`msg=message queue_id=TEST000001 client=192.0.2.1 login=shop sender=a@example.org recipients=2 size=136 verdict=accepted reply=accept findings=1 notes="signing signed: d=example.org" duration=`,
+		`msg=message queue_id=TEST000001 client=192.0.2.1 login=shop tls=TLSv1.3 sender=a@example.org recipients=2 size=136 verdict=accepted reply=accept findings=1 notes="signing signed: d=example.org" duration=`,
 		`level=ERROR msg="check failed" queue_id=TEST000001 check=actor stage=end policy=accept error="disk on fire"`)
 }
 

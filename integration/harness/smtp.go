@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,20 @@ func (c *Client) expect(command string) error {
 		err = fmt.Errorf("%q was answered %s", command, reply)
 	}
 	return err
+}
+
+// StartTLS goes on with the session under TLS (RFC 3207). Whose certificate it
+// is does not matter to a test.
+func (c *Client) StartTLS(ctx context.Context) error {
+	if err := c.expect("STARTTLS"); err != nil {
+		return err
+	}
+	conn := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("start TLS: %w", err)
+	}
+	c.conn, c.r = conn, bufio.NewReader(conn)
+	return c.expect("EHLO client.example.org")
 }
 
 // Cmd sends a command line and returns the reply.
