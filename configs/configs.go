@@ -56,6 +56,9 @@ type Config struct {
 // DNS is the [dns] table.
 type DNS struct {
 	Resolver string `toml:"resolver"` // host:port; "": the system's
+	// Authoritative are the servers, host:port, that hold the zones of the keys, in
+	// place of those that the DNS names.
+	Authoritative []string `toml:"authoritative"`
 }
 
 // Default returns the configuration that is in force without a file.

@@ -63,6 +63,11 @@ func (c *Config) ownProblems(report func(key, problem string)) {
 	if err := checkHostPort(c.DNS.Resolver); c.DNS.Resolver != "" && err != nil {
 		report("dns.resolver", fmt.Sprintf("%q: %v; host:port is wanted, such as \"127.0.0.1:53\" or \"[::1]:53\"", c.DNS.Resolver, err))
 	}
+	for i, server := range c.DNS.Authoritative {
+		if err := checkHostPort(server); err != nil {
+			report(fmt.Sprintf("dns.authoritative[%d]", i), fmt.Sprintf("%q: %v; host:port is wanted, such as \"192.0.2.53:53\" or \"ns1.example.org:53\"", server, err))
+		}
+	}
 }
 
 func oneOf(report func(key, problem string), key, value string, words ...string) {

@@ -21,6 +21,7 @@ const (
 	roomLint      = "pratique/lint"
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
+	roomRecords   = "pratique/signing/records"
 	roomTelemetry = "pratique/telemetry"
 	roomConfigs   = "pratique/configs"
 )
@@ -52,7 +53,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning}
-	all := append([]string{roomTelemetry, roomConfigs}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest"}
 	return map[string]room{
 		roomMessage:   {},
@@ -62,6 +63,7 @@ func table() map[string]room {
 		roomLint:      {rooms: []string{roomMessage}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning:  {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
 		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
+		roomRecords:   {rooms: []string{roomSigning}, libraries: []string{miekgDNS}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 
