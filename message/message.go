@@ -64,6 +64,7 @@ type Finding struct {
 type Note struct {
 	Check string
 	Key   string
+	Code  string // one of a closed list, for programs, e.g. "no_key"; "" where a note has none
 	Text  string
 }
 

@@ -62,6 +62,9 @@ func notes(all []message.Note) string {
 	parts := make([]string, len(all))
 	for i, n := range all {
 		parts[i] = n.Check + " " + n.Key + ": " + n.Text
+		if n.Code != "" {
+			parts[i] = n.Check + " " + n.Key + " " + n.Code + ": " + n.Text
+		}
 	}
 	return strings.Join(parts, "; ")
 }

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -14,19 +13,18 @@ import (
 )
 
 // fromDomain returns the domain of the first address in the From field, in
-// lower case. If there is none to sign for, the error says why, in words for the
-// record.
+// lower case. If there is none to sign for, the error is a *lack.
 func fromDomain(h *message.Header) (string, error) {
 	from, ok := h.First("From")
 	if !ok {
-		return "", errors.New("no From")
+		return "", &lack{NoFrom, "no From"}
 	}
 	if n := h.Count("From"); n > 1 {
-		return "", fmt.Errorf("%d From fields", n)
+		return "", &lack{ManyFrom, fmt.Sprintf("%d From fields", n)}
 	}
 	address, ok := firstAddress(from.Unfolded())
 	if !ok {
-		return "", errors.New("no address in From that can be read")
+		return "", &lack{UnreadableFrom, "no address in From that can be read"}
 	}
 	return aLabels(message.Domain(address)), nil
 }

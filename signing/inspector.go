@@ -3,6 +3,7 @@ package signing
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash"
 
@@ -21,11 +22,12 @@ type inspector struct {
 // Header chooses the keys by the From field, or refuses what has none.
 func (i *inspector) Header() error {
 	entry, err := i.signer.entryFor(&i.m.Header)
-	if err != nil {
-		return i.unsigned(err.Error())
+	var none *lack
+	if errors.As(err, &none) {
+		return i.unsigned(none)
 	}
 	if entry.broken != nil {
-		return entry.broken
+		return &brokenKey{entry.broken}
 	}
 	i.entry = entry
 	i.hash = sha256.New()
@@ -33,25 +35,28 @@ func (i *inspector) Header() error {
 	return nil
 }
 
-// entryFor returns the entry for the message's From domain, or why there is none.
+// entryFor returns the entry for the message's From domain. The error is a *lack.
 func (s *Signer) entryFor(h *message.Header) (*entry, error) {
+	if len(s.opts.Domains) == 0 {
+		return nil, &lack{Off, "no domain is configured to sign"}
+	}
 	domain, err := fromDomain(h)
 	if err != nil {
 		return nil, err
 	}
 	e := s.table.find(domain)
 	if e == nil {
-		return nil, fmt.Errorf("no key for %.253q", domain)
+		return nil, &lack{NoKey, fmt.Sprintf("no key for %.253q", domain)}
 	}
 	return e, nil
 }
 
-func (i *inspector) unsigned(reason string) error {
-	i.m.Note(checkName, "unsigned", reason)
+func (i *inspector) unsigned(why *lack) error {
+	note(i.m, why.reason, why.text)
 	if i.signer.opts.Unsigned == accept {
 		return nil
 	}
-	return &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "message refused: it can't be signed (" + reason + ")"}
+	return &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "message refused: it can't be signed (" + why.text + ")"}
 }
 
 // Write hashes a part of the body.
@@ -76,7 +81,7 @@ func (i *inspector) End() error {
 		i.m.Header.Prepend(signatureField, signatures[n])
 	}
 	for _, k := range i.entry.keys {
-		i.m.Note(checkName, "signed", fmt.Sprintf("d=%s s=%s a=%s", i.entry.domain, k.selector, k.Algorithm()))
+		i.m.Note(checkName, noteSigned, fmt.Sprintf("d=%s s=%s a=%s", i.entry.domain, k.selector, k.Algorithm()))
 	}
 	return nil
 }

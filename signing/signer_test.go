@@ -54,16 +54,19 @@ func TestSignerSigns(t *testing.T) {
 
 func TestSignerNamesOneReason(t *testing.T) {
 	id := example(t)
-	tests := []struct{ name, header, reason string }{
-		{"no From", "To: a@example.net\r\n", "no From"},
-		{"several From", "From: a@example.org\r\nFrom: b@example.org\r\n", "2 From fields"},
-		{"no key", "From: a@shop.example\r\n", `no key for "shop.example"`},
-		{"below without wildcard", "From: a@sub.example.org\r\n", `no key for "sub.example.org"`},
-		{"unreadable", "From: nobody\r\n", "no address in From that can be read"},
-		{"nothing in it", "From:\r\n", "no address in From that can be read"},
-		{"empty group", "From: undisclosed:;\r\n", "no address in From that can be read"},
-		{"second address is ours", "From: a@example.com, b@example.org\r\n", `no key for "example.com"`},
-		{"endless domain", "From: a@" + strings.Repeat("a.", 200) + "example.org\r\n", `no key for "a.a.a.`},
+	tests := []struct {
+		name, header, reason string
+		code                 Reason
+	}{
+		{"no From", "To: a@example.net\r\n", "no From", NoFrom},
+		{"several From", "From: a@example.org\r\nFrom: b@example.org\r\n", "2 From fields", ManyFrom},
+		{"no key", "From: a@shop.example\r\n", `no key for "shop.example"`, NoKey},
+		{"below without wildcard", "From: a@sub.example.org\r\n", `no key for "sub.example.org"`, NoKey},
+		{"unreadable", "From: nobody\r\n", "no address in From that can be read", UnreadableFrom},
+		{"nothing in it", "From:\r\n", "no address in From that can be read", UnreadableFrom},
+		{"empty group", "From: undisclosed:;\r\n", "no address in From that can be read", UnreadableFrom},
+		{"second address is ours", "From: a@example.com, b@example.org\r\n", `no key for "example.com"`, NoKey},
+		{"endless domain", "From: a@" + strings.Repeat("a.", 200) + "example.org\r\n", `no key for "a.a.a.`, NoKey},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,8 +76,8 @@ func TestSignerNamesOneReason(t *testing.T) {
 			if string(signed) != text {
 				t.Errorf("the message was changed:\n%s", signed)
 			}
-			if len(m.Notes) != 1 || !strings.HasPrefix(notes(m)[0], "signing unsigned: "+tt.reason) {
-				t.Errorf("notes %q, want %q", notes(m), tt.reason)
+			if len(m.Notes) != 1 || !strings.HasPrefix(notes(m)[0], "signing unsigned: "+tt.reason) || m.Notes[0].Code != string(tt.code) {
+				t.Errorf("notes %q, code %s, want %q", notes(m), m.Notes[0].Code, tt.reason)
 			}
 
 			id.opts.Unsigned = reject

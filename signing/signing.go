@@ -38,6 +38,7 @@ type Signer struct {
 	clock  func() time.Time
 	table  table
 	fields fieldIndex
+	log    *slog.Logger
 }
 
 // New returns a signer with the keys of the options. The clock gives the time of
@@ -68,7 +69,7 @@ func newSigner(opts Options, clock func() time.Time, log *slog.Logger, rsa backe
 	return &Signer{
 		opts: opts, canon: canon, clock: clock,
 		table:  newTable(opts.Domains, newKeyring(log, rsa)),
-		fields: newFieldIndex(),
+		fields: newFieldIndex(), log: log,
 	}, nil
 }
 

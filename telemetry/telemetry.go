@@ -22,7 +22,7 @@ type Metrics struct {
 	messages   *prometheus.CounterVec
 	octets     prometheus.Counter
 	recipients prometheus.Counter
-	unsigned   prometheus.Counter
+	unsigned   *prometheus.CounterVec
 	findings   *prometheus.CounterVec
 	failures   *prometheus.CounterVec
 	duration   prometheus.Histogram
@@ -45,10 +45,10 @@ func New(now func() time.Time) *Metrics {
 		Name: "pratique_sent_recipients_total",
 		Help: "Recipients of the messages that left.",
 	})
-	m.unsigned = prometheus.NewCounter(prometheus.CounterOpts{
+	m.unsigned = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pratique_sent_unsigned_total",
-		Help: "Messages that left without a signature of ours, whatever the reason.",
-	})
+		Help: "Messages that left without a signature of ours, by the reason that their record gives.",
+	}, []string{"reason"})
 	m.findings = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pratique_findings_total",
 		Help: "Findings by rule and by what was done about them.",
@@ -96,19 +96,29 @@ func (m *Metrics) Observe(msg *message.Message, o message.Outcome) {
 	}
 	m.octets.Add(float64(msg.Size()))
 	m.recipients.Add(float64(len(msg.Recipients)))
-	if !signed(msg) {
-		m.unsigned.Inc()
+	if reason, unsigned := unsigned(msg); unsigned {
+		m.unsigned.WithLabelValues(reason).Inc()
 	}
 }
 
-func signed(msg *message.Message) bool {
+// unsigned returns the code of the note that says why a message is unsigned.
+func unsigned(msg *message.Message) (reason string, unsigned bool) {
+	reason = "unknown"
 	for _, n := range msg.Notes {
-		if n.Check == "signing" && n.Key == "signed" {
-			return true
+		switch {
+		case n.Check != "signing":
+		case n.Key == "signed":
+			return "", false
+		case n.Key == "unsigned" && n.Code != "":
+			reason = n.Code
 		}
 	}
-	return false
+	return reason, true
 }
+
+// ExpectUnsigned counts a reason for unsigned mail from zero: an alert on a rise
+// must see the first message.
+func (m *Metrics) ExpectUnsigned(reason string) { m.unsigned.WithLabelValues(reason) }
 
 // Reloaded counts a reload of the configuration.
 func (m *Metrics) Reloaded(ok bool) {

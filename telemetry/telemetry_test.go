@@ -26,6 +26,8 @@ func TestObserveCountsByOutcome(t *testing.T) {
 		Findings:   []message.Finding{{Rule: "M13", Action: "warn"}},
 		Failures:   []message.Failure{{Check: "scanning", Stage: message.StageEnd, Err: io.EOF, Policy: message.Accept}},
 	}
+	m.ExpectUnsigned("excluded")
+	m.Observe(&message.Message{Notes: []message.Note{{Check: "signing", Key: "unsigned", Code: "no_key"}}}, message.Outcome{Verdict: message.Accepted})
 	m.Observe(sent, message.Outcome{Verdict: message.Accepted})
 	sent.Note("signing", "signed", "d=example.org")
 	m.Observe(sent, message.Outcome{Verdict: message.Held, Check: "rates"})
@@ -45,17 +47,19 @@ pratique_findings_total{action="warn",rule="M13"} 2
 # HELP pratique_messages_total Messages by how they ended, and the check that decided (none: no check did).
 # TYPE pratique_messages_total counter
 pratique_messages_total{check="lint",verdict="refused"} 1
-pratique_messages_total{check="none",verdict="accepted"} 1
+pratique_messages_total{check="none",verdict="accepted"} 2
 pratique_messages_total{check="rates",verdict="held"} 1
 # HELP pratique_sent_bytes_total Octets of the messages that left, as they came.
 # TYPE pratique_sent_bytes_total counter
-pratique_sent_bytes_total 200
+pratique_sent_bytes_total 202
 # HELP pratique_sent_recipients_total Recipients of the messages that left.
 # TYPE pratique_sent_recipients_total counter
 pratique_sent_recipients_total 4
-# HELP pratique_sent_unsigned_total Messages that left without a signature of ours, whatever the reason.
+# HELP pratique_sent_unsigned_total Messages that left without a signature of ours, by the reason that their record gives.
 # TYPE pratique_sent_unsigned_total counter
-pratique_sent_unsigned_total 1
+pratique_sent_unsigned_total{reason="excluded"} 0
+pratique_sent_unsigned_total{reason="no_key"} 1
+pratique_sent_unsigned_total{reason="unknown"} 1
 `
 	err := testutil.GatherAndCompare(m.registry, strings.NewReader(want),
 		"pratique_check_failures_total", "pratique_config_last_reload_successful", "pratique_findings_total",

@@ -48,7 +48,8 @@ func assemble(cfg *configs.Config, store *rates.Store, observers []message.Obser
 			message.Link{Check: scan, OnError: cfg.Scanning.OnError},
 			message.Link{Check: signer, OnError: cfg.Signing.OnError},
 		),
-		Observers: append([]message.Observer{counted}, observers...),
+		// The signer first: it completes the record that the others count and store.
+		Observers: append([]message.Observer{signer, counted}, observers...),
 	}, scanner, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"pratique/message"
 	"pratique/milter"
 	"pratique/rates"
+	"pratique/signing"
 	"pratique/telemetry"
 )
 
@@ -61,6 +62,9 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	d := &daemon{
 		env: e, path: path, started: cfg, log: newLogger(e.stderr, cfg),
 		metrics: telemetry.New(e.now), watchCtx: ctx, unwatch: func() {},
+	}
+	for _, reason := range signing.Reasons() {
+		d.metrics.ExpectUnsigned(string(reason))
 	}
 	store, err := openCounters(ctx, e, cfg, d.log)
 	if err != nil {
