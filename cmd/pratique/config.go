@@ -59,10 +59,18 @@ func hostname(cfg *configs.Config) string {
 func openCounters(ctx context.Context, e *env, cfg *configs.Config, log *slog.Logger) (*rates.Store, error) {
 	store, err := rates.Open(ctx, cfg.State, e.now, log)
 	if err != nil {
-		return nil, hint(fmt.Errorf("open the counters: %w", err),
-			"the state folder must be writable for the user that pratique runs as; set state in the configuration")
+		return nil, stateHint(fmt.Errorf("open the counters: %w", err))
 	}
 	return store, nil
+}
+
+// stateHint says what is usually wrong with a state folder, unless the error says so itself.
+func stateHint(err error) error {
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return err
+	}
+	return hint(err, "the state folder must be writable for the user that pratique runs as; set state in the configuration")
 }
 
 func printExample(e *env, args []string) (int, error) {

@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txt. Beside the usual commands there is
 // "genkey rsa|ed25519 FILE NAME", which writes a private key and publishes it
-// under NAME at the DNS server $DNS.
+// under NAME at the DNS server $DNS, and "lockstate DIR", which holds a state
+// folder as a running daemon does.
 func TestScripts(t *testing.T) {
 	zone := startDNS(t)
 	blind := clamdtest.Start(t) // calls everything clean
@@ -45,6 +46,11 @@ func TestScripts(t *testing.T) {
 				key, err := signing.LoadKey(ts.MkAbs(args[1]))
 				ts.Check(err)
 				zone.publish(args[2], key.Record())
+			},
+			"lockstate": func(ts *testscript.TestScript, _ bool, args []string) {
+				release, err := lockState(ts.MkAbs(args[0]))
+				ts.Check(err)
+				ts.Defer(func() { release() })
 			},
 		},
 	})

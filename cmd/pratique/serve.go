@@ -42,7 +42,7 @@ func serve(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return exitClean, errors.Join(d.run(ctx), d.store.Close())
+	return exitClean, errors.Join(d.run(ctx), d.close())
 }
 
 // daemon is what lives as long as the process; what a reload replaces hangs on current.
@@ -52,6 +52,7 @@ type daemon struct {
 	started  *configs.Config // the configuration that it was started with
 	log      *slog.Logger
 	store    *rates.Store
+	unlock   func() error // of the state folder
 	metrics  *telemetry.Metrics
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
@@ -66,16 +67,20 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	for _, reason := range signing.Reasons() {
 		d.metrics.ExpectUnsigned(string(reason))
 	}
-	store, err := openCounters(ctx, e, cfg, d.log)
-	if err != nil {
-		return nil, err
+	var err error
+	if d.unlock, err = lockState(cfg.State); err != nil {
+		return nil, stateHint(err)
 	}
-	d.store = store
+	if d.store, err = openCounters(ctx, e, cfg, d.log); err != nil {
+		return nil, errors.Join(err, d.unlock())
+	}
 	if err := d.use(cfg); err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
+
+func (d *daemon) close() error { return errors.Join(d.store.Close(), d.unlock()) }
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
 func (d *daemon) use(cfg *configs.Config) error {

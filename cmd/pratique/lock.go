@@ -1,0 +1,30 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lockState keeps a second daemon off the state folder: each of two would write
+// down the counts as it alone knows them. The lock ends with the process, however
+// that ends, so the file may stay.
+func lockState(dir string) (release func() error, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "pratique.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, errors.Join(hint(fmt.Errorf("another pratique serves with the state folder %s", dir),
+			"stop that one, or give this one a state folder of its own"), file.Close())
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("lock the state folder %s: %w", dir, err), file.Close())
+	}
+	return file.Close, nil
+}
