@@ -54,22 +54,26 @@ const (
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning}
 	all := append([]string{roomTelemetry, roomConfigs, roomRecords}, configured...)
-	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest"}
+	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
+		"pratique/signing/records/recordstest"}
 	return map[string]room{
-		roomMessage:   {},
-		roomMilter:    {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
-		roomAccess:    {rooms: []string{roomMessage}, libraries: []string{xNet}},
-		roomRates:     {rooms: []string{roomMessage}, libraries: []string{sqlite}},
-		roomLint:      {rooms: []string{roomMessage}, libraries: []string{xNet}, forTests: []string{goMessage}},
-		roomScanning:  {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
-		roomSigning:   {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
-		roomRecords:   {rooms: []string{roomSigning}, libraries: []string{miekgDNS}},
+		roomMessage:  {},
+		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
+		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
+		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite}},
+		roomLint:     {rooms: []string{roomMessage}, libraries: []string{xNet}, forTests: []string{goMessage}},
+		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
+		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
+		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
+			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 
 		"pratique/milter/miltertest":  {rooms: []string{roomMilter, roomMessage}, libraries: []string{goMilter}},
 		"pratique/scanning/clamdtest": {rooms: []string{roomScanning, roomMessage}},
 		"pratique/signing/verifytest": {rooms: []string{roomSigning, roomMessage}},
+
+		"pratique/signing/records/recordstest": {libraries: []string{miekgDNS}},
 
 		"pratique/cmd/pratique":        {rooms: all, libraries: []string{goMilter, goMessage}, forTests: append([]string{testscript, miekgDNS}, testHelpers...)},
 		"pratique/integration":         {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...)},

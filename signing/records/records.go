@@ -51,8 +51,8 @@ const DefaultTimeout = 3 * time.Second
 // Bounds of what one name can make us do.
 const (
 	maxAliases   = 8  // CNAMEs, one after the other
-	maxServers   = 16 // of one zone; the root has 13
-	maxAddresses = 32 // of them
+	maxServers   = 32 // of one zone; the root has 13
+	maxAddresses = 16 // of one server
 	parallel     = 6  // servers that are asked at a time
 )
 

@@ -124,18 +124,17 @@ func serversOf(m *dns.Msg, zone string) []string {
 }
 
 func (r *resolver) addresses(ctx context.Context, names []string, port string) []server {
-	servers := make([]server, min(len(names), maxServers))
+	servers := make([]server, len(names))
 	var group sync.WaitGroup
-	for i := range servers {
-		group.Go(func() { servers[i] = r.address(ctx, names[i], port) })
+	for i, name := range names {
+		if i >= maxServers {
+			servers[i] = server{name: name, err: fmt.Errorf("not asked: the zone has more than %d servers", maxServers)}
+			continue
+		}
+		group.Go(func() { servers[i] = r.address(ctx, name, port) })
 	}
 	group.Wait()
-	left := maxAddresses
-	for i := range servers {
-		servers[i].addrs = servers[i].addrs[:min(left, len(servers[i].addrs))]
-		left -= len(servers[i].addrs)
-	}
-	return slices.DeleteFunc(servers, func(s server) bool { return s.addrs != nil && len(s.addrs) == 0 })
+	return servers
 }
 
 // address looks up a server's addresses, of both kinds.
@@ -159,6 +158,7 @@ func (r *resolver) address(ctx context.Context, name, port string) server {
 	}
 	slices.Sort(s.addrs)
 	s.addrs = slices.Compact(s.addrs)
+	s.addrs = s.addrs[:min(maxAddresses, len(s.addrs))]
 	if len(s.addrs) == 0 {
 		s.err = errors.New("the server has no address in the DNS")
 		if failures != nil {

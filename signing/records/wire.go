@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +38,7 @@ func (w wire) ask(ctx context.Context, addr, name string, kind uint16, recurse b
 		}
 	}
 	if err != nil {
-		return nil, inWords(err)
+		return nil, w.inWords(err)
 	}
 	return answer, nil
 }
@@ -55,7 +54,7 @@ func (w wire) exchange(ctx context.Context, addr string, question *dns.Msg) (*dn
 	}
 	if err == nil && answer.Truncated {
 		if answer, err = w.send(ctx, "tcp", addr, question); err != nil {
-			return nil, fmt.Errorf("its answer is too long for UDP, and TCP fails: %w", err)
+			return nil, fmt.Errorf("its answer is too long for UDP, and by TCP: %w", w.inWords(err))
 		}
 		if answer.Truncated {
 			return nil, errors.New("its answer is truncated even by TCP")
@@ -75,13 +74,19 @@ func (w wire) send(ctx context.Context, network, addr string, question *dns.Msg)
 	if err != nil {
 		return nil, err
 	}
-	if !answer.Response || len(answer.Question) != 1 || !sameQuestion(answer.Question[0], question.Question[0]) {
+	if !answer.Response || !answers(answer, question) {
 		return nil, errors.New("it answers another question than the one that was put")
 	}
 	return answer, nil
 }
 
-func sameQuestion(a, b dns.Question) bool {
+// answers holds an answer to its question. A server that could not read the
+// question need not repeat it.
+func answers(answer, question *dns.Msg) bool {
+	if len(answer.Question) != 1 {
+		return len(answer.Question) == 0 && answer.Rcode == dns.RcodeFormatError
+	}
+	a, b := answer.Question[0], question.Question[0]
 	return strings.EqualFold(a.Name, b.Name) && a.Qtype == b.Qtype && a.Qclass == b.Qclass
 }
 
@@ -90,26 +95,33 @@ func noRoute(err error) bool {
 	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-// inWords says what an administrator wants to know of a failed exchange.
-func inWords(err error) error {
+// worded is an error in our words, that stands for another one.
+type worded struct {
+	text  string
+	cause error
+}
+
+func (w *worded) Error() string { return w.text }
+func (w *worded) Unwrap() error { return w.cause }
+
+// inWords says what an administrator wants to know of a failed exchange: which
+// server it was with is said elsewhere, and our own ports are of no interest.
+func (w wire) inWords(err error) error {
 	var timeout net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("no answer in time: %w", err)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing listens there: %w", err)
-	case noRoute(err):
-		return fmt.Errorf("this machine has no route to it: %w", err)
-	case errors.Is(err, dns.ErrId):
-		return fmt.Errorf("it answers another question than the one that was put: %w", err)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return fmt.Errorf("it closed the connection: %w", err)
-	}
 	var broken *dns.Error
-	if errors.As(err, &broken) {
-		return fmt.Errorf("its answer can't be read: %w", err)
+	switch {
+	case errors.As(err, new(*worded)), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return &worded{fmt.Sprintf("no answer in time (%d tries of %v)", tries, w.timeout), err}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &worded{"nothing listens there", err}
+	case noRoute(err):
+		return &worded{"this machine has no route to it", err}
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return &worded{"it closed the connection", err}
+	case errors.As(err, &broken):
+		return &worded{"its answer can't be read: " + broken.Error(), err}
 	}
 	return err
 }
