@@ -19,6 +19,7 @@ const (
 	roomAccess    = "pratique/access"
 	roomRates     = "pratique/rates"
 	roomLint      = "pratique/lint"
+	roomReport    = "pratique/lint/report"
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
 	roomRecords   = "pratique/signing/records"
@@ -53,7 +54,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -66,6 +67,7 @@ func table() map[string]room {
 		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
 		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
+		roomReport:    {rooms: []string{roomLint, roomMessage}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 

@@ -262,7 +262,7 @@ func (p *parser) push(t *part) {
 	p.parts++
 	t.children++
 	p.stack = append(p.stack, &part{
-		parent: t, number: t.children, depth: t.depth + 1,
+		parent: t, number: t.children, depth: t.depth + 1, begins: p.line + 1,
 		forwarded: t.forwarded || t.kind == container,
 	})
 	p.inHeader, p.overflow, p.header = true, false, p.header[:0]

@@ -13,6 +13,7 @@ type part struct {
 	parent *part // nil: the message itself
 	number int   // among the parts of its parent, from 1
 	depth  int   // 0 for the message itself
+	begins int   // the line on which its header begins; 0 for the message itself
 
 	kind        kind
 	contentType contentType

@@ -39,7 +39,7 @@ func commands() []command {
 	return []command{
 		{"serve", "[--config FILE]", "run the milter", serve},
 		{"check", "[--config FILE] [--json]", "check configuration, keys, clamd, DNS and the running milter", check},
-		{"lint", "[--config FILE] [--json] FILE…", "judge the form of stored messages", lintFiles},
+		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE…", "judge the form of stored messages", lintFiles},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
 		{"verify", "[--dns HOST:PORT] [--json] FILE", "verify the DKIM signatures of a message", verify},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
