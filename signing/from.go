@@ -6,15 +6,17 @@ import (
 	"mime"
 	"net/mail"
 	"regexp"
+	"strings"
 
 	"golang.org/x/net/idna"
 
 	"pratique/message"
 )
 
-// fromDomain returns the domain of the first address in the From field, in
-// lower case. If there is none to sign for, the error is a *lack.
-func fromDomain(h *message.Header) (string, error) {
+// fromAddress returns the first address in the From field, as excludes and keys
+// are looked up for it: in lower case, its domain in A-labels. If there is none,
+// the error is a *lack.
+func fromAddress(h *message.Header) (string, error) {
 	from, ok := h.First("From")
 	if !ok {
 		return "", &lack{NoFrom, "no From"}
@@ -26,7 +28,8 @@ func fromDomain(h *message.Header) (string, error) {
 	if !ok {
 		return "", &lack{UnreadableFrom, "no address in From that can be read"}
 	}
-	return aLabels(message.Domain(address)), nil
+	local := address[:max(0, strings.LastIndexByte(address, '@'))]
+	return strings.ToLower(local) + "@" + aLabels(message.Domain(address)), nil
 }
 
 // aLabels returns a domain in the form in which keys are configured and published

@@ -83,7 +83,7 @@ func example(t testing.TB) identity {
 func (id *identity) add(t testing.TB, domain string, keys map[string]crypto.Signer, order ...string) {
 	t.Helper()
 	d := Domain{Domain: domain}
-	name, _ := d.signing()
+	name := d.SigningDomain()
 	for _, selector := range order {
 		record, err := PublicRecord(keys[selector].Public())
 		if err != nil {
@@ -123,7 +123,12 @@ func sign(t testing.TB, s *Signer, text string) (signed []byte, m *message.Messa
 }
 
 func trySign(s *Signer, text string) ([]byte, *message.Message, error) {
-	m := &message.Message{Sender: "sender@example.org"}
+	return trySignFor(s, "sender@example.org", text)
+}
+
+// trySignFor is trySign with an envelope sender, "" for the null sender.
+func trySignFor(s *Signer, sender, text string) ([]byte, *message.Message, error) {
+	m := &message.Message{Sender: sender}
 	var header, body bytes.Buffer
 	err := message.Play(context.Background(), s, m, bytes.NewReader([]byte(text)), &body)
 	m.Header.WriteTo(&header)
@@ -156,4 +161,9 @@ func testBackends(t testing.TB) []backend {
 		return []backend{goRSA{}}
 	}
 	return []backend{lib, goRSA{}}
+}
+
+// playThrough plays a message through a check. What leaves is in m.
+func playThrough(check message.Check, m *message.Message, text string) error {
+	return message.Play(context.Background(), check, m, bytes.NewReader([]byte(text)), nil)
 }

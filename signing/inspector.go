@@ -21,13 +21,14 @@ type inspector struct {
 
 // Header chooses the keys by the From field, or refuses what has none.
 func (i *inspector) Header() error {
-	entry, err := i.signer.entryFor(&i.m.Header)
+	i.dropReasons()
+	entry, err := i.signer.entryFor(i.m)
 	var none *lack
 	if errors.As(err, &none) {
 		return i.unsigned(none)
 	}
 	if entry.broken != nil {
-		return &brokenKey{entry.broken}
+		return i.failed(&brokenKey{entry.broken})
 	}
 	i.entry = entry
 	i.hash = sha256.New()
@@ -35,25 +36,10 @@ func (i *inspector) Header() error {
 	return nil
 }
 
-// entryFor returns the entry for the message's From domain. The error is a *lack.
-func (s *Signer) entryFor(h *message.Header) (*entry, error) {
-	if len(s.opts.Domains) == 0 {
-		return nil, &lack{Off, "no domain is configured to sign"}
-	}
-	domain, err := fromDomain(h)
-	if err != nil {
-		return nil, err
-	}
-	e := s.table.find(domain)
-	if e == nil {
-		return nil, &lack{NoKey, fmt.Sprintf("no key for %.253q", domain)}
-	}
-	return e, nil
-}
-
 func (i *inspector) unsigned(why *lack) error {
 	note(i.m, why.reason, why.text)
-	if i.signer.opts.Unsigned == accept {
+	i.giveReason(why.reason)
+	if why.reason == Excluded || i.signer.opts.Unsigned == accept {
 		return nil
 	}
 	return &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "message refused: it can't be signed (" + why.text + ")"}
@@ -75,7 +61,7 @@ func (i *inspector) End() error {
 	i.body.finish()
 	signatures, err := i.sign()
 	if err != nil {
-		return err
+		return i.failed(err)
 	}
 	for n := len(signatures) - 1; n >= 0; n-- { // so that the first one ends on top
 		i.m.Header.Prepend(signatureField, signatures[n])

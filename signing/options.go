@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,24 +14,10 @@ type Options struct {
 	Unsigned         string          `toml:"unsigned"`         // mail for whose From domain there is no key: accept or reject
 	Canonicalization string          `toml:"canonicalization"` // header/body, each simple or relaxed (RFC 6376 3.4)
 	Expire           time.Duration   `toml:"expire"`           // x= this long after t=; 0: none
+	Exclude          []string        `toml:"exclude"`          // From that is not signed: "a@b.example", "b.example", "*.b.example"
+	DefaultDomain    string          `toml:"default_domain"`   // its keys sign bounces for whose From there are none; "": nobody's
+	ReasonHeader     string          `toml:"reason_header"`    // field that tells why a message leaves unsigned; "": none
 	Domains          []Domain        `toml:"domains"`
-}
-
-// Domain is the keys of one signing domain.
-type Domain struct {
-	// Domain is the d= of the signatures and the From domain that they are for.
-	// "*.example.org" is for every From domain below example.org that has no
-	// entry of its own and signs with d=example.org, where the one record for all
-	// of them is published; DMARC's relaxed alignment accepts that.
-	Domain   string `toml:"domain"`
-	Identity string `toml:"identity"` // i=, "" for none (RFC 6376 3.5)
-	Keys     []Key  `toml:"keys"`     // one signature each
-}
-
-// Key is a private key with the selector under which it is published.
-type Key struct {
-	Selector string `toml:"selector"`
-	File     string `toml:"file"` // PEM: PKCS#1 or PKCS#8
 }
 
 // The words of Unsigned.
@@ -58,7 +43,27 @@ func (o Options) Problems(report func(key, problem string)) {
 	if o.Expire != 0 && o.Expire < time.Second {
 		report("expire", fmt.Sprintf("%v is no time for which a signature could be valid; give some days, such as \"240h\", or 0 for signatures that do not expire", o.Expire))
 	}
+	for i, text := range o.Exclude {
+		if err := checkPattern(text); err != nil {
+			report(fmt.Sprintf("exclude[%d]", i), fmt.Sprintf("%q %v", text, err))
+		}
+	}
+	if err := checkDomain(o.DefaultDomain); o.DefaultDomain != "" && err != nil {
+		report("default_domain", fmt.Sprintf("%q %v", o.DefaultDomain, err))
+	}
+	if err := checkReasonHeader(o.ReasonHeader); err != nil {
+		report("reason_header", fmt.Sprintf("%q %v", o.ReasonHeader, err))
+	}
+	o.domainProblems(report)
+}
+
+func (o Options) domainProblems(report func(key, problem string)) {
 	seen := map[string]int{}
+	type publication struct {
+		domain int
+		file   string
+	}
+	published := map[string]publication{} // by the names of the records
 	for i, d := range o.Domains {
 		key := func(name string) string { return fmt.Sprintf("domains[%d].%s", i, name) }
 		d.problems(func(name, problem string) { report(key(name), problem) })
@@ -68,42 +73,16 @@ func (o Options) Problems(report func(key, problem string)) {
 			continue
 		}
 		seen[name] = i
-	}
-}
-
-func (d Domain) problems(report func(key, problem string)) {
-	name, _ := d.signing()
-	if err := checkDomain(name); err != nil {
-		report("domain", fmt.Sprintf("%q %v", d.Domain, err))
-	} else if err := checkIdentity(d.Identity, name); err != nil {
-		report("identity", fmt.Sprintf("%q %v", d.Identity, err))
-	}
-	if len(d.Keys) == 0 {
-		report("keys", fmt.Sprintf("%s has no key to sign with; give { selector = \"…\", file = \"….pem\" }", d.Domain))
-	}
-	seen := map[string]int{}
-	for i, k := range d.Keys {
-		key := func(name string) string { return fmt.Sprintf("keys[%d].%s", i, name) }
-		if err := checkLabels(k.Selector); err != nil {
-			report(key("selector"), fmt.Sprintf("%q %v", k.Selector, err))
-		}
-		selector := strings.ToLower(k.Selector)
-		if first, twice := seen[selector]; twice {
-			report(key("selector"), fmt.Sprintf("%q is the selector of keys[%d] too; one name in the DNS holds one key", k.Selector, first))
-		} else {
-			seen[selector] = i
-		}
-		if k.File == "" {
-			report(key("file"), "no file is named; give the path of a private key in PEM")
+		for j, k := range d.Keys {
+			name := d.RecordName(k.Selector)
+			first, twice := published[name]
+			if twice && first.domain != i && first.file != k.File {
+				report(key(fmt.Sprintf("keys[%d].file", j)), fmt.Sprintf("%q would be published at %s, as would be %q of domains[%d]; one name in the DNS holds one key",
+					k.File, name, first.file, first.domain))
+			}
+			published[name] = publication{i, k.File}
 		}
 	}
-}
-
-// signing returns the d= of the domain's signatures, and whether the entry is for
-// what lies below it.
-func (d Domain) signing() (name string, below bool) {
-	name, below = strings.CutPrefix(strings.ToLower(d.Domain), "*.")
-	return name, below
 }
 
 // LoadProblems opens every key file and reports those that can't be used.
@@ -118,66 +97,4 @@ func (o Options) LoadProblems(report func(key, problem string)) {
 			}
 		}
 	}
-}
-
-// maxDomain is the longest domain name, in octets (RFC 1035 2.3.4).
-const maxDomain = 253
-
-// checkDomain holds a name to the syntax of d=, which has two labels at least (RFC 6376 3.5).
-func checkDomain(name string) error {
-	if err := checkLabels(name); err != nil {
-		return err
-	}
-	if !strings.Contains(name, ".") {
-		return errors.New("is no domain of the public DNS; one such as \"example.org\" or \"*.example.org\" is wanted")
-	}
-	return nil
-}
-
-// checkLabels holds a name to sub-domain *("." sub-domain), which is the syntax
-// of a selector (RFC 6376 3.1, RFC 5321 4.1.2).
-func checkLabels(name string) error {
-	if name == "" {
-		return errors.New("is empty")
-	}
-	if len(name) > maxDomain {
-		return fmt.Errorf("is longer than %d octets", maxDomain)
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		switch {
-		case label == "":
-			return errors.New("has an empty label: a dot too many")
-		case len(label) > 63:
-			return errors.New("has a label of more than 63 octets")
-		case label[0] == '-' || label[len(label)-1] == '-':
-			return fmt.Errorf("has a label that begins or ends with \"-\"")
-		case strings.ContainsFunc(label, func(r rune) bool { return !isLetterDigit(r) && r != '-' }):
-			return errors.New("may hold only ASCII letters, digits, \"-\" and dots, as in the DNS (\"xn--…\" for others)")
-		}
-	}
-	return nil
-}
-
-func isLetterDigit(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-}
-
-// checkIdentity holds i= to a domain that is d= or below it (RFC 6376 3.5). Of
-// the local part it takes only what needs no quoting in a tag list.
-func checkIdentity(identity, domain string) error {
-	if identity == "" {
-		return nil
-	}
-	local, host, ok := strings.Cut(identity, "@")
-	if !ok {
-		return fmt.Errorf("has no \"@\"; \"@%s\" or \"news@%s\" is wanted", domain, domain)
-	}
-	if strings.ContainsFunc(local, func(r rune) bool { return !isLetterDigit(r) && !strings.ContainsRune(".-_+", r) }) {
-		return errors.New("may hold only letters, digits and \".-_+\" before the \"@\"")
-	}
-	host = strings.ToLower(host)
-	if host != domain && !strings.HasSuffix(host, "."+domain) {
-		return fmt.Errorf("does not lie within %s; \"@%s\" or \"@sub.%s\" is wanted", domain, domain, domain)
-	}
-	return checkLabels(host)
 }

@@ -77,6 +77,36 @@ func TestProblems(t *testing.T) {
 			`domains[2].identity: "@notc.org" does not lie within c.org`, `domains[3].identity: "d.org" has no "@"`,
 			`domains[5].identity: "a;b@f.org" may hold only`, `domains[6].identity: "@a..g.org" has an empty label`,
 		}},
+		{"sign_as", func(o *Options) {
+			o.Domains = domains("a.b.org", "*.b.org", "c.org", "d.org", "e.org", "*.f.org")
+			for i, name := range []string{"B.org", "b.org", "d.org", "sub.d.org", "org", "f..org"} {
+				o.Domains[i].SignAs = name
+			}
+			o.Domains[0].Identity = "@other.b.org"
+			o.Domains[1].Identity = "@c.org"
+		}, []string{
+			`domains[1].identity: "@c.org" does not lie within b.org`, `domains[2].sign_as: "d.org" is neither c.org nor a parent of it`,
+			`domains[3].sign_as: "sub.d.org" is neither d.org`, `domains[4].sign_as: "org" is no domain of the public DNS`,
+			`domains[5].sign_as: "f..org" has an empty label`,
+		}},
+		{"two keys at one name", func(o *Options) {
+			o.Domains = domains("*.b.org", "b.org", "a.b.org", "c.org", "d.org")
+			o.Domains[1].Keys = []Key{{"s1", "/k.pem"}, {"s2", "/2.pem"}}
+			o.Domains[2].SignAs, o.Domains[2].Keys = "b.org", []Key{{"s1", "/k.pem"}, {"S2", "/other.pem"}}
+		}, []string{`domains[2].keys[1].file: "/other.pem" would be published at s2._domainkey.b.org, as would be "/2.pem" of domains[1]`}},
+		{"exclude", func(o *Options) {
+			o.Domains = domains("example.org")
+			o.Exclude = []string{"NoReply@example.org", "example.com", "*.example.net", "@a.org", "a b@a.org", "*", "a@b@c.org", "*.*.org", "a@*.b.org"}
+		}, []string{
+			`exclude[3]: "@a.org" is no address`, `exclude[4]: "a b@a.org" is no address`, `exclude[5]: "*" may hold only`,
+			`exclude[6]: "a@b@c.org" may hold only`, `exclude[7]: "*.*.org" may hold only`, `exclude[8]: "a@*.b.org" may hold only`,
+		}},
+		{"default domain", func(o *Options) { o.Domains, o.DefaultDomain = domains("*.Example.org"), "Mail.example.org" }, nil},
+		{"no default domain", func(o *Options) { o.DefaultDomain = "*.example.org" }, []string{`default_domain: "*.example.org" may hold only`}},
+		{"reason header", func(o *Options) { o.ReasonHeader = "X-Why" }, nil},
+		{"a field that means something", func(o *Options) { o.ReasonHeader = "Subject" }, []string{`reason_header: "Subject" does not begin`}},
+		{"no field at all", func(o *Options) { o.ReasonHeader = "X-" }, []string{`reason_header: "X-" does not begin`}},
+		{"no name", func(o *Options) { o.ReasonHeader = "X-A: b" }, []string{`reason_header: "X-A: b" is no name of a field`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +120,14 @@ func TestProblems(t *testing.T) {
 				t.Errorf("New: %v", err)
 			}
 		})
+	}
+}
+
+func TestDefaultDomainNeedsKeys(t *testing.T) {
+	o := DefaultOptions()
+	o.Domains, o.DefaultDomain = domains("example.org"), "mail.example.org"
+	if _, err := New(o, fixedClock, nil); err == nil || !strings.Contains(err.Error(), `default_domain: there are no keys for "mail.example.org"`) {
+		t.Errorf("New: %v", err)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestSignerNamesOneReason(t *testing.T) {
 	}
 }
 
-func TestFromDomain(t *testing.T) {
+func TestFromAddress(t *testing.T) {
 	for value, want := range map[string]string{
 		"a@Example.ORG":                                   "example.org",
 		"j@B\u00fccher.example":                           "xn--bcher-kva.example",
@@ -121,8 +121,9 @@ func TestFromDomain(t *testing.T) {
 		if err := h.Receive(message.NewField("From", " "+value)); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := fromDomain(&h); got != want {
-			t.Errorf("%s: %q (%v), want %q", value, got, err, want)
+		address, err := fromAddress(&h)
+		if got := message.Domain(address); got != want || address != strings.ToLower(address) {
+			t.Errorf("%s: %q (%v), want %q", value, address, err, want)
 		}
 	}
 }
@@ -165,6 +166,29 @@ func TestWildcardSignsForParent(t *testing.T) {
 	id.wantValid(t, signed, 1)
 	if want := "signing signed: d=example.org s=e a=ed25519-sha256"; notes(m)[0] != want {
 		t.Errorf("notes %q", notes(m))
+	}
+}
+
+// Mail of a subdomain is signed with the key that its parent publishes.
+func TestSignAsParent(t *testing.T) {
+	id := identity{opts: DefaultOptions(), records: map[string]string{}}
+	key := newEd25519(t)
+	id.add(t, "Example.org", map[string]crypto.Signer{"e": key}, "e")
+	for _, name := range []string{"a.shop.example.org", "*.mail.example.org"} {
+		id.opts.Domains = append(id.opts.Domains, Domain{
+			Domain: name, SignAs: "example.ORG", Identity: "@mail.example.org", Keys: id.opts.Domains[0].Keys,
+		})
+	}
+	s := id.signer(t, goRSA{})
+	for _, from := range []string{"example.org", "a.shop.example.org", "deep.in.mail.example.org"} {
+		signed, m := sign(t, s, strings.ReplaceAll(letter, "example.org>", from+">"))
+		id.wantValid(t, signed, 1)
+		if want := "signing signed: d=example.org s=e a=ed25519-sha256"; notes(m)[0] != want {
+			t.Errorf("%s: notes %q", from, notes(m))
+		}
+	}
+	if _, m := sign(t, s, strings.ReplaceAll(letter, "example.org>", "b.shop.example.org>")); m.Notes[0].Code != string(NoKey) {
+		t.Errorf("a sister is signed: %q", notes(m))
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package signing signs messages with DKIM (RFC 6376, RFC 8301, RFC 8463) while
 // they stream by, and verifies them.
 //
-// The domain of the From field picks the keys. Each key gives one signature, in
+// The domain of the From field picks the keys (choose.go). Each key gives one signature, in
 // the order of the configuration, the first one on top; all of them share one
 // body hash, which is done by the time the last octet has come. What is left for
 // the end of the message is the header and one private key operation a key.
@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"pratique/message"
@@ -33,12 +34,13 @@ const checkName = "signing"
 // Signer is the check that signs messages. It belongs at the end of a chain: its
 // signatures cover the header as the checks before it leave it.
 type Signer struct {
-	opts   Options
-	canon  canonicalization
-	clock  func() time.Time
-	table  table
-	fields fieldIndex
-	log    *slog.Logger
+	opts     Options
+	canon    canonicalization
+	clock    func() time.Time
+	table    table
+	excluded patterns
+	fields   fieldIndex
+	log      *slog.Logger
 }
 
 // New returns a signer with the keys of the options. The clock gives the time of
@@ -66,10 +68,13 @@ func newSigner(opts Options, clock func() time.Time, log *slog.Logger, rsa backe
 	if err != nil {
 		return nil, err
 	}
+	table := newTable(opts.Domains, newKeyring(log, rsa))
+	if name := opts.DefaultDomain; name != "" && table.find(strings.ToLower(name)) == nil {
+		return nil, fmt.Errorf("signing.default_domain: there are no keys for %q", name)
+	}
 	return &Signer{
-		opts: opts, canon: canon, clock: clock,
-		table:  newTable(opts.Domains, newKeyring(log, rsa)),
-		fields: newFieldIndex(), log: log,
+		opts: opts, canon: canon, clock: clock, table: table,
+		excluded: newPatterns(opts.Exclude), fields: newFieldIndex(), log: log,
 	}, nil
 }
 

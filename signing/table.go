@@ -3,6 +3,7 @@ package signing
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"strings"
 )
@@ -30,8 +31,8 @@ type publishedKey struct {
 func newTable(domains []Domain, keys *keyring) table {
 	t := table{exact: map[string]*entry{}, below: map[string]*entry{}}
 	for _, d := range domains {
-		name, below := d.signing()
-		e := newEntry(name, d, keys)
+		name, below := d.from()
+		e := newEntry(d, keys)
 		if below {
 			t.below[name] = e
 		} else {
@@ -41,8 +42,8 @@ func newTable(domains []Domain, keys *keyring) table {
 	return t
 }
 
-func newEntry(name string, d Domain, keys *keyring) *entry {
-	e := &entry{domain: name, identity: d.Identity}
+func newEntry(d Domain, keys *keyring) *entry {
+	e := &entry{domain: d.SigningDomain(), identity: d.Identity}
 	var broken []error
 	for _, k := range d.Keys {
 		key, err := keys.get(k.File)
@@ -60,6 +61,8 @@ func newEntry(name string, d Domain, keys *keyring) *entry {
 	return e
 }
 
+func (t table) empty() bool { return len(t.exact) == 0 && len(t.below) == 0 }
+
 // find returns the entry for a lower-cased domain: its own, else that of the
 // nearest parent with a wildcard, else nil.
 func (t table) find(domain string) *entry {
@@ -69,15 +72,24 @@ func (t table) find(domain string) *entry {
 	if e := t.exact[domain]; e != nil {
 		return e
 	}
-	for {
-		_, parent, ok := strings.Cut(domain, ".")
-		if !ok {
-			return nil
-		}
+	for parent := range parents(domain) {
 		if e := t.below[parent]; e != nil {
 			return e
 		}
-		domain = parent
+	}
+	return nil
+}
+
+// parents yields the domains above a domain, the nearest one first.
+func parents(domain string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			_, parent, ok := strings.Cut(domain, ".")
+			if !ok || !yield(parent) {
+				return
+			}
+			domain = parent
+		}
 	}
 }
 

@@ -110,7 +110,7 @@ func describeKey(d signing.Domain, k signing.Key, key *signing.PrivateKey) findi
 
 // checkRecord compares a key with what the DNS has under its selector.
 func checkRecord(ctx context.Context, lookup signing.LookupTXT, d signing.Domain, k signing.Key, key *signing.PrivateKey) finding {
-	name := k.Selector + "._domainkey." + strings.TrimPrefix(d.Domain, "*.")
+	name := d.RecordName(k.Selector)
 	f := finding{"dns", name, "ok", "the record is published and fits the key"}
 	records, err := lookup(ctx, name)
 	var notFound *net.DNSError
