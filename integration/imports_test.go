@@ -20,6 +20,7 @@ const (
 	roomRates     = "pratique/rates"
 	roomLint      = "pratique/lint"
 	roomReport    = "pratique/lint/report"
+	roomPreview   = "pratique/lint/preview"
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
 	roomRecords   = "pratique/signing/records"
@@ -54,7 +55,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -68,6 +69,7 @@ func table() map[string]room {
 		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomReport:    {rooms: []string{roomLint, roomMessage}},
+		roomPreview:   {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 

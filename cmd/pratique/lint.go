@@ -197,16 +197,14 @@ func (j *judge) file(name string) {
 }
 
 func (j *judge) letter(l *report.Letter) error {
-	m := &message.Message{Sender: j.flags.sender, Began: j.env.now()}
 	var body bytes.Buffer
 	var keep io.Writer
 	if j.flags.fix {
 		keep = &body
 	}
-	if err := message.Play(context.Background(), j.linter, m, bytes.NewReader(l.Source), keep); err != nil {
+	if err := judgeLetter(j.env, j.linter, l, j.flags.sender, keep); err != nil {
 		return err
 	}
-	l.Header, l.Findings = &m.Header, m.Findings
 	if l.Fails(lint.Action(j.flags.failOn)) {
 		j.status = cmp.Or(j.status, exitFindings)
 	}
@@ -214,6 +212,16 @@ func (j *judge) letter(l *report.Letter) error {
 		return err
 	}
 	return writeMended(j.env.stdout, l, body.Bytes())
+}
+
+// judgeLetter plays a stored message through the rules. If body is not nil, the body is written to it.
+func judgeLetter(e *env, linter *lint.Lint, l *report.Letter, sender string, body io.Writer) error {
+	m := &message.Message{Sender: sender, Began: e.now()}
+	if err := message.Play(context.Background(), linter, m, bytes.NewReader(l.Source), body); err != nil {
+		return err
+	}
+	l.Header, l.Findings = &m.Header, m.Findings
+	return nil
 }
 
 // writeMended writes a message as it would leave, with the line ends that it is stored with.

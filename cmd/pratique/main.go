@@ -40,6 +40,7 @@ func commands() []command {
 		{"serve", "[--config FILE]", "run the milter", serve},
 		{"check", "[--config FILE] [--json]", "check configuration, keys, clamd, DNS and the running milter", check},
 		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE…", "judge the form of stored messages", lintFiles},
+		{"preview", "[-o PAGE.html] FILE", "show what a stored message looks like, in one page", previewFile},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
 		{"verify", "[--dns HOST:PORT] [--json] FILE", "verify the DKIM signatures of a message", verify},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
