@@ -20,6 +20,7 @@ import (
 	"pratique/rates"
 	"pratique/scanning"
 	"pratique/signing"
+	"pratique/signing/keystore"
 )
 
 // Example is the example file: the reference manual of the configuration. As it
@@ -46,6 +47,7 @@ type Config struct {
 	Lint     lint.Options     `toml:"lint"`
 	Scanning scanning.Options `toml:"scanning"`
 	Signing  signing.Options  `toml:"signing"`
+	Keys     keystore.Options `toml:"keys"`
 	Rates    rates.Options    `toml:"rates"`
 	DNS      DNS              `toml:"dns"`
 
@@ -74,6 +76,7 @@ func Default() Config {
 		Lint:      lint.DefaultOptions(),
 		Scanning:  scanning.DefaultOptions(),
 		Signing:   signing.DefaultOptions(),
+		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
 	}
 }

@@ -24,6 +24,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"lint", c.Lint},
 		{"scanning", c.Scanning},
 		{"signing", c.Signing},
+		{"keys", c.Keys},
 		{"rates", c.Rates},
 	} {
 		room.options.Problems(func(key, problem string) { report(room.table+"."+key, problem) })

@@ -24,6 +24,7 @@ const (
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
 	roomRecords   = "pratique/signing/records"
+	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
 	roomConfigs   = "pratique/configs"
 )
@@ -54,7 +55,7 @@ const (
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning}
+	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomKeystore}
 	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
@@ -68,8 +69,10 @@ func table() map[string]room {
 		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
 		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
-		roomReport:    {rooms: []string{roomLint, roomMessage}},
-		roomPreview:   {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
+		roomReport:  {rooms: []string{roomLint, roomMessage}},
+		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
+		roomKeystore: {rooms: []string{roomSigning, roomRecords},
+			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 

@@ -1,0 +1,202 @@
+package keystore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pratique/signing"
+)
+
+// Store is the folder of the keys: FOLDER/DOMAIN/SELECTOR.pem for each, and a list
+// of them all with their states. It holds nothing in memory, so the daemon and the
+// command line may use one folder at the same time; who writes locks it.
+type Store struct {
+	folder string
+	now    func() time.Time
+	cut    func(step string) error
+}
+
+// Open returns the store in a folder, which need not exist yet.
+func Open(folder string, now func() time.Time) *Store {
+	return &Store{folder: folder, now: now, cut: func(string) error { return nil }}
+}
+
+// Folder returns where the keys are.
+func (s *Store) Folder() string { return s.folder }
+
+// File returns the private key of k, in PEM.
+func (s *Store) File(k Key) string {
+	return filepath.Join(s.folder, k.Domain, k.Selector+".pem")
+}
+
+// Load reads the private key of k.
+func (s *Store) Load(k Key) (*signing.PrivateKey, error) { return signing.LoadKey(s.File(k)) }
+
+// list is the list of the keys as it is written.
+type list struct {
+	Version int   `json:"version"`
+	Keys    []Key `json:"keys"`
+}
+
+// version is that of the list's form.
+const version = 1
+
+// Keys returns all keys, sorted by domain, algorithm and age. A folder that does
+// not exist has none.
+func (s *Store) Keys() ([]Key, error) {
+	file := filepath.Join(s.folder, listName)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.missing()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the list of keys: %w", err)
+	}
+	keys, err := parseList(data)
+	if err != nil {
+		return nil, fmt.Errorf("the list of keys %s can't be used: %w", file, err)
+	}
+	return keys, nil
+}
+
+// missing is what a folder without a list means. The list is written before the
+// first key, so keys without a list have lost it, and with it their states.
+func (s *Store) missing() error {
+	files, err := filepath.Glob(filepath.Join(s.folder, "*", "*.pem"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s is gone, and %s is there: restore the list from a backup, or move the keys away",
+		filepath.Join(s.folder, listName), files[0])
+}
+
+func parseList(data []byte) ([]Key, error) {
+	var l list
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields() // a newer program wrote it: rewriting would lose them
+	if err := decoder.Decode(&l); err != nil {
+		return nil, err
+	}
+	if l.Version != version {
+		return nil, fmt.Errorf("it has version %d, and this program knows %d", l.Version, version)
+	}
+	for i, k := range l.Keys {
+		if err := k.check(); err != nil {
+			return nil, fmt.Errorf("key %d: %w", i, err)
+		}
+		if k.Algorithm != "rsa-sha256" && k.Algorithm != "ed25519-sha256" {
+			return nil, fmt.Errorf("key %d, %v: %q is no algorithm", i, k, k.Algorithm)
+		}
+		if !slices.Contains(States(), k.State) {
+			return nil, fmt.Errorf("key %d, %v: %q is no state", i, k, k.State)
+		}
+		for _, other := range l.Keys[:i] {
+			if other.Record() == k.Record() {
+				return nil, fmt.Errorf("%v stands in it twice", k)
+			}
+			if other.State == Active && k.State == Active && other.sameSlot(k) {
+				return nil, fmt.Errorf("%v and %v are both active", other, k)
+			}
+		}
+	}
+	return l.Keys, nil
+}
+
+// patience is how long a writer waits for another; each of them takes no longer
+// than a few writes to the disk.
+const patience = 10 * time.Second
+
+// update has change change the keys, alone, and writes them if they are others
+// afterwards. What change itself writes to the disk is there before the list is.
+func (s *Store) update(ctx context.Context, change func(d *disk, keys []Key) ([]Key, error)) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	d, err := makeDisk(s.folder, s.cut)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	release, err := d.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+
+	before, err := s.Keys()
+	if err != nil {
+		return err
+	}
+	if before == nil {
+		if err := d.writeList(nil); err != nil {
+			return err
+		}
+	}
+	after, err := change(d, slices.Clone(before))
+	if err != nil || slices.Equal(before, after) {
+		return err
+	}
+	return d.writeList(after)
+}
+
+func (d *disk) writeList(keys []Key) error {
+	slices.SortStableFunc(keys, compare)
+	data, err := json.MarshalIndent(list{version, append([]Key{}, keys...)}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := parseList(data); err != nil {
+		return fmt.Errorf("refused to write a list of keys that could not be read: %w", err)
+	}
+	if err := d.write(listName, append(data, '\n')); err != nil {
+		return fmt.Errorf("write the list of keys: %w", err)
+	}
+	return nil
+}
+
+// Domains returns the keys to sign with: those that are active.
+func (s *Store) Domains() ([]signing.Domain, error) {
+	keys, err := s.Keys()
+	if err != nil {
+		return nil, err
+	}
+	return s.domains(keys), nil
+}
+
+func (s *Store) domains(keys []Key) []signing.Domain {
+	var domains []signing.Domain
+	for _, k := range keys {
+		if k.State != Active {
+			continue
+		}
+		if n := len(domains); n == 0 || domains[n-1].Domain != k.Domain {
+			domains = append(domains, signing.Domain{Domain: k.Domain})
+		}
+		d := &domains[len(domains)-1]
+		d.Keys = append(d.Keys, signing.Key{Selector: k.Selector, File: s.File(k)})
+	}
+	return domains
+}
+
+// Strays returns files that no key of the store has: of a command that was cut
+// off, or put there by hand. They are harmless, and hold private keys.
+func (s *Store) Strays() ([]string, error) {
+	keys, err := s.Keys()
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(s.folder, "*", "*.pem*"))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(files, func(file string) bool {
+		return slices.ContainsFunc(keys, func(k Key) bool { return s.File(k) == file })
+	}), nil
+}
