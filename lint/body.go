@@ -63,14 +63,27 @@ func (b *body) begin(p *part) (wanted bool) {
 		b.rule = i
 		b.lint.rules[i].part(b, p)
 	}
-	return p.rules.zip != nil
+	if b.lint.documents && opensDocument(p) {
+		p.rules.document = newDocument(p)
+	}
+	return p.rules.zip != nil || p.rules.document != nil
 }
 
 func (b *body) opening(p *part, line []byte) { p.rules.sniff.line(p, line) }
 
-func (b *body) data(p *part, line []byte) { p.rules.zip.write(line) }
+func (b *body) data(p *part, octets []byte, begins bool) {
+	if p.rules.zip != nil {
+		p.rules.zip.write(octets)
+	}
+	if p.rules.document != nil {
+		p.rules.document.decoder.write(octets, begins)
+	}
+}
 
 func (b *body) end(p *part) {
+	if p.rules.document != nil {
+		p.rules.document.close()
+	}
 	for _, i := range b.lint.ended {
 		b.rule = i
 		b.lint.rules[i].ended(b, p)

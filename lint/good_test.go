@@ -9,9 +9,9 @@ import (
 
 // goodWarnings are what may be said of a message that real software sends.
 var goodWarnings = map[string][]string{
-	"arf":                    {"M10"}, // of the complaint's own message, which it encloses as it was
-	"nodemailer-calendar":    nil,
-	"nodemailer-alternative": nil,
+	"arf":                           {"M10"}, // of the complaint's own message, which it encloses as it was
+	"nodemailer-related-attachment": {"T03"},
+	"outlook-related":               {"T03"},
 }
 
 // Messages as real programs make them: nothing may be found in one of them but

@@ -13,7 +13,8 @@
 // that is missing. "1.2" is a MIME entity: the second part of the first part, as
 // in IMAP, but that the message inside a message/rfc822 counts as its only part;
 // the message itself is "body". "1.2 line 7" is line 7 of the body of the whole
-// message, counted from 1; "1.2 Content-Type[2]" is a field of the entity. "header"
+// message, counted from 1, and an "html line" in a detail is one of the decoded
+// document; "1.2 Content-Type[2]" is a field of the entity. "header"
 // and "message" are all of it.
 package lint
 
@@ -47,6 +48,7 @@ type Lint struct {
 	part       []int
 	ended      []int
 	end        []int
+	documents  bool // one of the rules is on html
 	collecting bool
 }
 
@@ -87,6 +89,7 @@ func (l *Lint) schedule(i int) {
 	if rule.end != nil {
 		l.end = append(l.end, i)
 	}
+	l.documents = l.documents || rule.document
 }
 
 // Collecting returns a Lint that refuses nothing: every finding of header and

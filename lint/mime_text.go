@@ -13,6 +13,7 @@ type partRules struct {
 	plain, html int // of a multipart/alternative: the number of the first branch that holds such text
 	sniff       sniffer
 	zip         *zipNames
+	document    *document
 }
 
 // htmlAlone judges html that stands in no multipart/alternative, and notes for

@@ -24,8 +24,9 @@ type handler interface {
 	begin(p *part) (wanted bool)
 	// opening: one of the first lines of a leaf, without its line end, cut to maxHeld.
 	opening(p *part, line []byte)
-	// data: the octets of a wanted leaf, line ends left out, in pieces.
-	data(p *part, b []byte)
+	// data: the octets of a wanted leaf, line ends left out, in pieces; begins
+	// tells of those that begin a line.
+	data(p *part, b []byte, begins bool)
 	// end: the entity is over; inner ones come first.
 	end(p *part)
 	// limit: the parser reached one of its bounds at this entity.
@@ -166,7 +167,7 @@ func (p *parser) data(text []byte, begins bool) {
 		p.to.opening(p.top(), text)
 	}
 	if p.wanted {
-		p.to.data(p.top(), text)
+		p.to.data(p.top(), text, begins)
 	}
 }
 

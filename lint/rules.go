@@ -1,5 +1,7 @@
 package lint
 
+import "slices"
+
 // Action is what a finding of a rule does to the message.
 type Action string
 
@@ -51,6 +53,8 @@ type Rule struct {
 	// and must not mend it, so there they warn at most.
 	inner bool
 
+	document bool // it looks at what documents of html keep for it
+
 	header func(*header)      // once, when the header of the message is complete
 	part   func(*body, *part) // when the header of an entity is complete, the message's own first
 	ended  func(*body, *part) // when an entity has ended, inner ones first
@@ -69,7 +73,7 @@ func Rules() []Rule { return table() }
 // table is the catalogue. It is a function because the rules' functions look
 // things up in it; a Lint calls it once.
 func table() []Rule {
-	return append(headerRules(), mimeRules()...)
+	return slices.Concat(headerRules(), mimeRules(), htmlRules())
 }
 
 func headerRules() []Rule {
@@ -157,5 +161,20 @@ func mimeRules() []Rule {
 			Source: "RFC 2231 4", Default: Warn, part: rawFileName},
 		{ID: "M22", Name: "Content-Type does not fit the body", Description: "The declared type is not what the body is: text that holds MIME parts or html, or a multipart that lacks the parts its type calls for.",
 			Source: "RFC 2046 4.1.3, 5.1; RFC 1847 2", Default: Warn, ended: typeMismatch},
+	}
+}
+
+func htmlRules() []Rule {
+	return []Rule{
+		{ID: "T01", Name: "html too large", Description: "A text/html part has more than 102 KB, which is where Gmail clips it.",
+			Source: "measured by senders", Default: Warn, document: true, ended: documentSize},
+		{ID: "T02", Name: "html that is stripped", Description: "The html holds script, iframe, form, object, embed or event attributes, which mail programs take out.",
+			Source: "what mail programs show", Default: Warn, document: true, ended: strippedElements},
+		{ID: "T03", Name: "img without alt or width", Description: "An img has no alt attribute, or no width.",
+			Source: "HTML 4.8.4.4, accessibility", Default: Warn, document: true, ended: imageAttributes},
+		{ID: "T04", Name: "link text names another domain", Description: "The text of a link is a URL or a domain, and the link leads to another one.",
+			Source: "phishing pattern", Default: Warn, document: true, ended: misleadingLinks},
+		{ID: "T05", Name: "link of a kind that deceives", Description: "A link is javascript: or data:, has an IP address for its host, or a domain for its user name.",
+			Source: "phishing pattern", Default: Reject, document: true, reply: badHeader, ended: deceivingLinks},
 	}
 }

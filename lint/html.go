@@ -1,0 +1,123 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/html/atom"
+)
+
+// Rules on html, and what they keep of a document while it passes. Looked at is
+// what a mail program shows of the message: not attachments, and not what was
+// forwarded with its own header.
+
+// maxShownHTML is what Gmail shows of a document before it clips it.
+const maxShownHTML = 102 << 10
+
+// document is an open text/html part.
+type document struct {
+	decoder  *textDecoder
+	scanner  *htmlScanner // nil: the charset is none that can be scanned
+	links    links
+	images   images
+	stripped strippedThings
+}
+
+func newDocument(p *part) *document {
+	d := &document{}
+	if scannable(p) {
+		d.scanner = &htmlScanner{to: d}
+	}
+	d.decoder = newTextDecoder(p.encoding, d.decoded)
+	return d
+}
+
+// opensDocument reports whether the entity is html that a mail program shows.
+func opensDocument(p *part) bool {
+	return p.is("text/html") && !p.attached() && !p.forwarded
+}
+
+// scannable reports whether the charset has the octets of ASCII mean ASCII: the
+// markup is scanned without regard to the charset. In UTF-16, UTF-32 and UTF-7,
+// and in the charsets that shift between states, they mean other things as well.
+func scannable(p *part) bool {
+	charset, _ := p.contentType.param("charset")
+	charset = strings.ToLower(strings.TrimSpace(charset))
+	for _, prefix := range []string{"utf-16", "utf16", "utf-32", "utf32", "ucs-", "iso-10646-ucs", "utf-7", "unicode-1-1-utf-7", "iso-2022-", "csiso2022", "hz-gb"} {
+		if strings.HasPrefix(charset, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *document) decoded(b []byte) {
+	if d.scanner != nil {
+		d.scanner.write(b)
+	}
+}
+
+// close scans what is left of the document.
+func (d *document) close() {
+	d.decoder.close()
+	if d.scanner != nil {
+		d.scanner.close()
+	}
+	d.links.close(d)
+}
+
+func (d *document) text(b []byte) { d.links.write(b) }
+
+func (d *document) raw(string, []byte) {}
+
+func (d *document) startTag(t *tag) {
+	name := atom.Lookup(t.name)
+	d.stripped.startTag(d, name, t)
+	d.links.startTag(d, name, t)
+	if name == atom.Img {
+		d.images.image(d, t)
+	}
+}
+
+func (d *document) endTag(name []byte) {
+	if atom.Lookup(name) == atom.A {
+		d.links.close(d)
+	}
+}
+
+// spot is what was seen in a document, the first of its kind, and how often.
+type spot struct {
+	what  string // as a finding shows it
+	line  int
+	count int
+}
+
+// see counts another one. what is asked for the first one alone.
+func (s *spot) see(d *document, what func() string) {
+	if s.count++; s.count == 1 {
+		s.what, s.line = what(), d.scanner.line()
+	}
+}
+
+// detail tells of a spot. Its line is one of the decoded document, counted from 1.
+func (s *spot) detail() string {
+	detail := fmt.Sprintf("%s, html line %d", s.what, s.line)
+	if s.count > 1 {
+		detail += fmt.Sprintf(" (and %d more)", s.count-1)
+	}
+	return detail
+}
+
+// foundSpot records a finding of the rule that runs on what was seen in a document.
+func (b *body) foundSpot(p *part, s *spot) {
+	if s.count > 0 {
+		b.found(p, p.where(), s.detail())
+	}
+}
+
+// documentSize goes by the decoded size: that is what Gmail counts.
+func documentSize(b *body, p *part) {
+	if d := p.rules.document; d != nil && d.decoder.size > maxShownHTML {
+		b.found(p, p.where(), fmt.Sprintf("%d octets, at most %d", d.decoder.size, maxShownHTML))
+	}
+}

@@ -1,0 +1,142 @@
+package lint
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/html/atom"
+)
+
+// Rules on links.
+
+// maxLinkText is how much of a link's text is kept: longer than any host.
+const maxLinkText = 512
+
+// links are those of a document that deceive, and the one that is open.
+type links struct {
+	misleading spot
+	scheme     spot // javascript: and the like
+	address    spot // IP addresses that anyone may reach
+	user       spot
+	harmless   spot // such as begin like these but lead nowhere, or into one's own network
+
+	open   bool
+	target string // of the open link: its host
+	text   []byte // and its text so far
+}
+
+func (l *links) startTag(d *document, name atom.Atom, t *tag) {
+	key := "href"
+	switch name {
+	case atom.A:
+		l.close(d)
+	case atom.Area:
+	case atom.Form:
+		key = "action"
+	default:
+		return
+	}
+	raw := t.raw(key)
+	if raw == nil {
+		return
+	}
+	link := parseLink(unescaped(raw))
+	l.judge(d, &link)
+	if name == atom.A && link.host != "" {
+		l.open, l.target = true, link.host
+	}
+}
+
+// judge holds a link against what deceives.
+func (l *links) judge(d *document, link *link) {
+	var seen *spot
+	switch {
+	case link.scheme == "javascript" && doesNothing(link.rest), link.scheme == "data" && hasPrefixFold([]byte(link.rest), "image/"):
+		seen = &l.harmless
+	case link.scheme == "javascript", link.scheme == "vbscript", link.scheme == "data":
+		seen = &l.scheme
+	case link.user != "" && isDomain(link.user):
+		seen = &l.user
+	case link.address.IsValid() && !link.disguised && ownNetwork(link.address):
+		seen = &l.harmless
+	case link.address.IsValid():
+		seen = &l.address
+	default:
+		return
+	}
+	seen.see(d, func() string { return shown(link.text) })
+}
+
+// doesNothing recognizes the scripts of links that lead nowhere. They come along
+// when a piece of a web page is pasted into a message.
+func doesNothing(script string) bool {
+	script = strings.ToLower(strings.Join(strings.Fields(script), ""))
+	switch strings.TrimRight(script, ";") {
+	case "", "void(0)", "void0", "false", "returnfalse", "//":
+		return true
+	}
+	return false
+}
+
+func (l *links) write(b []byte) {
+	if l.open {
+		l.text = append(l.text, b[:min(len(b), maxLinkText-len(l.text))]...)
+	}
+}
+
+// close ends the open link and holds its text against its target.
+func (l *links) close(d *document) {
+	if !l.open {
+		return
+	}
+	text := strings.TrimSpace(strings.Map(visible, unescaped(l.text)))
+	if named := namedHost(text); named != "" && !sameOwner(named, l.target) && !rewrites(l.target) {
+		l.misleading.see(d, func() string { return shown(text) + " leads to " + shown(l.target) })
+	}
+	l.open, l.text = false, l.text[:0]
+}
+
+// visible drops the characters without width that are put into long URLs, so that they wrap.
+func visible(r rune) rune {
+	if unicode.Is(unicode.Cf, r) {
+		return -1
+	}
+	return r
+}
+
+// rewriters are services that replace the links of the mail they look at by their
+// own. Such links come back in every reply that quotes one.
+var rewriters = [...]string{
+	"safelinks.protection.outlook.com", "safelinks.protection.office365.us", "urldefense.com", "urldefense.proofpoint.com", "urldefense.us",
+	"linkprotect.cudasvc.com", "mimecast.com", "mimecastprotect.com", "secure-web.cisco.com", "clicktime.symantec.com", "url.emailprotection.link",
+	"protection.sophos.com", "trendmicro.com", "fireeye.com", "trustwave.com", "hornetsecurity.com", "barracuda.com", "www.google.com",
+}
+
+func rewrites(host string) bool {
+	for _, r := range rewriters {
+		if host == r || strings.HasSuffix(host, "."+r) {
+			return true
+		}
+	}
+	return false
+}
+
+func misleadingLinks(b *body, p *part) {
+	if d := p.rules.document; d != nil {
+		b.foundSpot(p, &d.links.misleading)
+	}
+}
+
+// deceivingLinks warns at most of what only begins like a deception.
+func deceivingLinks(b *body, p *part) {
+	d := p.rules.document
+	if d == nil {
+		return
+	}
+	for _, seen := range []*spot{&d.links.scheme, &d.links.address, &d.links.user} {
+		b.foundSpot(p, seen)
+	}
+	if d.links.harmless.count > 0 {
+		b.findings.add(b.rule, Warn, p.where(), d.links.harmless.detail())
+	}
+}
