@@ -38,9 +38,11 @@ type Config struct {
 	// HTTP is where metrics and the health check are served, host:port; "": nowhere.
 	HTTP string `toml:"http"`
 	// Hostname is the name of this host in what we write; "": the system's.
-	Hostname  string `toml:"hostname"`
-	LogLevel  string `toml:"log_level"`  // debug, info, warn or error
-	LogFormat string `toml:"log_format"` // text or json
+	Hostname string `toml:"hostname"`
+	// Egress are the addresses from which mail leaves to the world.
+	Egress    []string `toml:"egress"`
+	LogLevel  string   `toml:"log_level"`  // debug, info, warn or error
+	LogFormat string   `toml:"log_format"` // text or json
 
 	Milter   milter.Options   `toml:"milter"`
 	Access   access.Options   `toml:"access"`

@@ -59,6 +59,11 @@ func (c *Config) ownProblems(report func(key, problem string)) {
 	if err := checkHostname(c.Hostname); c.Hostname != "" && err != nil {
 		report("hostname", fmt.Sprintf("%q: %v; a full host name such as \"mail.example.org\" is wanted", c.Hostname, err))
 	}
+	for i, addr := range c.Egress {
+		if ip, err := netip.ParseAddr(addr); err != nil || ip.Zone() != "" {
+			report(fmt.Sprintf("egress[%d]", i), fmt.Sprintf("%q is no address such as \"192.0.2.25\" or \"2001:db8::25\"", addr))
+		}
+	}
 	oneOf(report, "log_level", c.LogLevel, "debug", "info", "warn", "error")
 	oneOf(report, "log_format", c.LogFormat, "text", "json")
 	if err := checkHostPort(c.DNS.Resolver); c.DNS.Resolver != "" && err != nil {

@@ -20,6 +20,7 @@ const (
 	roomRates     = "pratique/rates"
 	roomLint      = "pratique/lint"
 	roomReport    = "pratique/lint/report"
+	roomDomains   = "pratique/lint/domains"
 	roomPreview   = "pratique/lint/preview"
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
@@ -49,6 +50,7 @@ const (
 	miekgDNS   = "github.com/miekg/dns"
 	xSys       = "golang.org/x/sys"
 	prometheus = "github.com/prometheus/client_golang"
+	goSPF      = "blitiri.com.ar/go/spf"
 	xNet       = "golang.org/x/net"
 )
 
@@ -56,7 +58,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -70,6 +72,7 @@ func table() map[string]room {
 		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomReport:  {rooms: []string{roomLint, roomMessage}},
+		roomDomains: {rooms: []string{roomLint, roomMessage}, libraries: []string{goSPF, xNet}, forTests: []string{"pratique/integration/harness"}},
 		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},

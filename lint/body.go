@@ -15,6 +15,8 @@ type body struct {
 	parser   *parser
 	rule     int // the rule whose function runs
 	deep     bool
+	from     string      // the From domain, "" if it is not one
+	domains  DomainFacts // known by the end of the message
 }
 
 func newBody(l *Lint, m *message.Message, f *findings) *body {

@@ -6,16 +6,16 @@
 // Every rule is one row of the table in rules.go, and a family of rules is one
 // file. To add one: a row, its function, and in testdata/rules/ID a good message
 // and a bad one that breaks this rule alone. The body is read by a push parser
-// (parser.go) whose memory does not depend on the size of the message. What needs
-// the DNS, a counter or a key does not live here.
+// (parser.go) whose memory does not depend on the size of the message. What asks
+// the DNS or remembers other messages is handed in.
 //
 // A finding says where it is. "From[2]" is the second From field, and "From" one
 // that is missing. "1.2" is a MIME entity: the second part of the first part, as
 // in IMAP, but that the message inside a message/rfc822 counts as its only part;
 // the message itself is "body". "1.2 line 7" is line 7 of the body of the whole
 // message, counted from 1, and an "html line" in a detail is one of the decoded
-// document; "1.2 Content-Type[2]" is a field of the entity. "header"
-// and "message" are all of it.
+// document; "1.2 Content-Type[2]" is a field of the entity. "header" and "message"
+// are all of it, and "envelope" is what MAIL and RCPT said.
 package lint
 
 import (
@@ -36,6 +36,9 @@ type Env struct {
 	Clock    func() time.Time // for Date fields that are added
 	Hostname string           // right side of Message-IDs that are added
 	Random   io.Reader        // left side of these; safe for concurrent use, e.g. crypto/rand.Reader
+
+	Domains    Domains     // for the rules that ask the DNS; nil: they find nothing
+	MessageIDs *MessageIDs // for the rule on reused Message-IDs; nil: it finds nothing
 }
 
 // Lint is a message.Check. It is immutable and safe for concurrent use.
@@ -49,6 +52,7 @@ type Lint struct {
 	ended      []int
 	end        []int
 	documents  bool // one of the rules is on html
+	asksDNS    bool // one of the rules that are on asks the DNS
 	collecting bool
 }
 
@@ -77,6 +81,7 @@ func New(opts Options, env Env) (*Lint, error) {
 
 func (l *Lint) schedule(i int) {
 	rule := &l.rules[i]
+	l.asksDNS = l.asksDNS || rule.dns
 	if rule.header != nil {
 		l.header = append(l.header, i)
 	}
@@ -108,8 +113,8 @@ func (l *Lint) Collecting() *Lint {
 func (l *Lint) Name() string { return checkName }
 
 // Begin is interested in every message.
-func (l *Lint) Begin(_ context.Context, m *message.Message) (message.Inspector, error) {
-	return &inspector{lint: l, m: m, findings: newFindings(l, m)}, nil
+func (l *Lint) Begin(ctx context.Context, m *message.Message) (message.Inspector, error) {
+	return &inspector{ctx: ctx, lint: l, m: m, findings: newFindings(l, m)}, nil
 }
 
 // action returns the configured action of a rule by its id.
@@ -124,10 +129,12 @@ func (l *Lint) action(id string) Action {
 
 // inspector is one message's way through the rules.
 type inspector struct {
+	ctx      context.Context // of the message: what waits at its end ends with it
 	lint     *Lint
 	m        *message.Message
 	findings *findings
 	body     *body
+	domains  DomainReport // nil: nobody was asked
 }
 
 // Header judges and mends the header. The error is a *message.Refusal, or what
@@ -138,6 +145,7 @@ func (i *inspector) Header() error {
 		return err
 	}
 	i.body = newBody(i.lint, i.m, i.findings)
+	i.body.from, i.domains = h.fromDomain(), h.askDNS()
 	return i.findings.settle()
 }
 
@@ -149,6 +157,9 @@ func (i *inspector) Write(p []byte) (int, error) {
 
 // End reports what was found in the body. The error is a *message.Refusal.
 func (i *inspector) End() error {
+	if i.domains != nil {
+		i.body.domains = i.domains(i.ctx)
+	}
 	i.body.finish()
 	return i.findings.settle()
 }

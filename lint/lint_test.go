@@ -373,3 +373,37 @@ func TestAnySplitGivesTheSameFindings(t *testing.T) {
 		}
 	}
 }
+
+func TestMessageIDsAreBounded(t *testing.T) {
+	ids := NewMessageIDs()
+	for i := range 3 * maxMessageIDs {
+		if ids.reused(fmt.Sprintf("<%d@example.org>", i), "a") {
+			t.Fatalf("%d is said to be reused", i)
+		}
+	}
+	if n := len(ids.young) + len(ids.old); n > maxMessageIDs || n < maxMessageIDs/2 {
+		t.Errorf("%d are remembered, at most %d", n, maxMessageIDs)
+	}
+	if !ids.reused(fmt.Sprintf("<%d@example.org>", 3*maxMessageIDs-1), "b") {
+		t.Error("the newest one is forgotten")
+	}
+	if ids.reused("<x@example.org>", "a", "bc"); !ids.reused("<x@example.org>", "ab", "c") {
+		t.Error("what differs only where it is cut counts as the same")
+	}
+}
+
+// TestRulesThatAskTheDNSAreOff holds that nobody is asked for rules that are off.
+func TestRulesThatAskTheDNSAreOff(t *testing.T) {
+	opts := DefaultOptions()
+	opts.Rules = map[string]string{"H06": "off", "A06": "off", "A07": "off", "A08": "off"}
+	env := testEnv()
+	env.Domains = fakeDomains(func(string, string) DomainFacts { t.Error("asked"); return DomainFacts{} })
+	l, err := New(opts, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &message.Message{Sender: "ann@example.org"}
+	if err := message.Play(context.Background(), l, m, strings.NewReader("From: ann@example.org\n\n"), nil); err != nil {
+		t.Fatal(err)
+	}
+}

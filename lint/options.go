@@ -5,23 +5,31 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Options is the [lint] table of the configuration.
 type Options struct {
 	MaxSize int64             `toml:"max_size,size"` // encoded size of a message, in octets (M20)
 	Bulk    []string          `toml:"bulk"`          // senders whose mail is held to the bulk rules
+	DNSWait time.Duration     `toml:"dns_wait"`      // the longest wait for rules that ask the DNS; 0: nothing is asked
 	Rules   map[string]string `toml:"rules"`         // rule id: reject, warn, fix, observe or off
 }
 
 // DefaultOptions has every rule at its default action.
-func DefaultOptions() Options { return Options{MaxSize: 25 << 20} }
+func DefaultOptions() Options { return Options{MaxSize: 25 << 20, DNSWait: 500 * time.Millisecond} }
+
+// maxDNSWait keeps a message from waiting longer than an MTA is patient.
+const maxDNSWait = 30 * time.Second
 
 // Problems reports what is wrong with the options, each problem with its key
 // relative to the [lint] table.
 func (o Options) Problems(report func(key, problem string)) {
 	if o.MaxSize <= 0 {
 		report("max_size", `must be more than 0, such as "25MB"; to have no limit at all, set M20 = "off" under [lint.rules]`)
+	}
+	if o.DNSWait < 0 || o.DNSWait > maxDNSWait {
+		report("dns_wait", fmt.Sprintf("%v is not from \"0s\" to \"30s\"", o.DNSWait))
 	}
 	for i, sender := range o.Bulk {
 		if !plausibleSender(sender) {

@@ -48,6 +48,7 @@ type Rule struct {
 	Fixes       bool   // the action fix is possible
 
 	reply reply
+	dns   bool // the rule asks the DNS
 	// inner: the rule is as strict inside a forwarded message (message/rfc822)
 	// as outside. Rules of mere form are not: the forwarder did not write it
 	// and must not mend it, so there they warn at most.
@@ -73,7 +74,7 @@ func Rules() []Rule { return table() }
 // table is the catalogue. It is a function because the rules' functions look
 // things up in it; a Lint calls it once.
 func table() []Rule {
-	return slices.Concat(headerRules(), mimeRules(), htmlRules())
+	return slices.Concat(authRules(), headerRules(), mimeRules(), htmlRules())
 }
 
 func headerRules() []Rule {
@@ -88,6 +89,8 @@ func headerRules() []Rule {
 			Source: "RFC 5322 3.4", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromUnparsable},
 		{ID: "H05", Name: "From domain is malformed", Description: "The domain of the From address is not of valid syntax, the rules for internationalized names included.",
 			Source: "RFC 5321 4.1.2, RFC 5890 2.3.2", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromDomain},
+		{ID: "H06", Name: "From domain does not exist", Description: "The domain of the From address has no zone, no mail exchanger and no address in the DNS.",
+			Source: "RFC 5321 2.3.5; Yahoo looks for its SOA record", Default: Warn, reply: badHeader, dns: true, end: fromUnknown},
 		{ID: "H07", Name: "no Date field", Description: "The message has no Date field.",
 			Source: "RFC 5322 3.6", Default: Fix, Fixes: true, header: dateMissing},
 		{ID: "H09", Name: "field repeated", Description: "A field that may stand once only is repeated.",
@@ -98,6 +101,8 @@ func headerRules() []Rule {
 			Source: "RFC 5322 3.6.4", Default: Reject, Answer: gmailHeader, reply: badHeader, header: messageIDMalformed},
 		{ID: "H12", Name: "Message-ID too long", Description: "The Message-ID has more than 500 characters.",
 			Source: gmailLimits, Default: Reject, Answer: gmailHeader, reply: badHeader, header: messageIDLong},
+		{ID: "H14", Name: "Message-ID reused", Description: "The Message-ID was sent before, with another sender, subject or date.",
+			Source: "RFC 5322 3.6.4", Default: Warn, Answer: "Gmail answers 4.7.28", reply: badHeader, header: messageIDReused},
 		{ID: "H15", Name: "Subject too long", Description: "The Subject has more than 998 characters.",
 			Source: gmailLimits, Default: Reject, Answer: gmailHeader, reply: badHeader, header: subjectLong},
 		{ID: "H16", Name: "reply to nothing", Description: "The Subject begins with Re: or Fwd:, but there is neither In-Reply-To nor References.",
@@ -176,5 +181,16 @@ func htmlRules() []Rule {
 			Source: "phishing pattern", Default: Warn, document: true, ended: misleadingLinks},
 		{ID: "T05", Name: "link of a kind that deceives", Description: "A link is javascript: or data:, has an IP address for its host, or a domain for its user name.",
 			Source: "phishing pattern", Default: Reject, document: true, reply: badHeader, ended: deceivingLinks},
+	}
+}
+
+func authRules() []Rule {
+	return []Rule{
+		{ID: "A06", Name: "SPF does not cover our addresses", Description: "The SPF record of the envelope sender's domain does not permit the addresses that mail leaves from (egress).",
+			Source: "RFC 7208 4", Default: Warn, Answer: "Gmail answers 4.7.27", reply: badHeader, dns: true, end: spfUncovered},
+		{ID: "A07", Name: "SPF can't be evaluated", Description: "The SPF record of the envelope sender's domain needs more than 10 look-ups or 2 void ones, is malformed, or there are several.",
+			Source: "RFC 7208 4.6.4", Default: Warn, reply: badHeader, dns: true, end: spfBroken},
+		{ID: "A08", Name: "no DMARC record", Description: "No DMARC record covers the domain of the From address.",
+			Source: "RFC 9989 4", Default: Warn, Answer: "Gmail answers 4.7.40, Outlook 550 5.7.515", reply: badHeader, dns: true, end: noDMARC},
 	}
 }

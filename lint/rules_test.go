@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,10 +17,39 @@ import (
 // testEnv is an Env that always answers the same.
 func testEnv() Env {
 	return Env{
-		Clock:    func() time.Time { return time.Date(2025, 6, 2, 12, 0, 0, 0, time.UTC) },
-		Hostname: "mail.example.org",
-		Random:   zeros{},
+		Clock:      func() time.Time { return time.Date(2025, 6, 2, 12, 0, 0, 0, time.UTC) },
+		Hostname:   "mail.example.org",
+		Random:     zeros{},
+		Domains:    knownDomains(),
+		MessageIDs: sentBefore(),
 	}
+}
+
+// knownDomains knows what speaks against some domains, whose own names tell it.
+func knownDomains() Domains {
+	return fakeDomains(func(from, sender string) DomainFacts {
+		facts := DomainFacts{FromMissing: from == "missing.example", NoDMARC: from == "no-dmarc.example"}
+		switch message.Domain(sender) {
+		case "uncovered.example":
+			facts.Uncovered = []netip.Addr{netip.MustParseAddr("192.0.2.25")}
+		case "ten-lookups.example":
+			facts.SPFProblem = "lookup limit reached"
+		}
+		return facts
+	})
+}
+
+type fakeDomains func(from, sender string) DomainFacts
+
+func (f fakeDomains) Ask(from, sender string) DomainReport {
+	return func(context.Context) DomainFacts { return f(from, sender) }
+}
+
+// sentBefore has seen one message.
+func sentBefore() *MessageIDs {
+	ids := NewMessageIDs()
+	ids.reused("<reused@example.org>", "Ann Example <ann@example.org>", "hello", "Mon, 02 Jun 2025 10:00:00 +0200")
+	return ids
 }
 
 type zeros struct{}
@@ -38,11 +68,21 @@ func newLint(t testing.TB, opts Options) *Lint {
 // lintFile plays a stored message through a collecting Lint.
 func lintFile(t testing.TB, opts Options, content []byte) *message.Message {
 	t.Helper()
-	m := &message.Message{Sender: "ann@example.org"}
+	m := &message.Message{Sender: sender(content)}
 	if err := message.Play(context.Background(), newLint(t, opts).Collecting(), m, bytes.NewReader(content), nil); err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// sender is the envelope sender of a stored message: the address in its field X-Sender, if it has one.
+func sender(content []byte) string {
+	_, rest, ok := bytes.Cut(content, []byte("\nX-Sender: "))
+	if !ok {
+		return "ann@example.org"
+	}
+	addr, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(addr)
 }
 
 // ruleOptions are those under which the files of a rule are judged, where the defaults won't do.

@@ -110,14 +110,19 @@ func tag(list, name string) string {
 // Resolver returns a look-up that asks the DNS server at addr, host:port, or the
 // system's resolver if addr is "".
 func Resolver(addr string) LookupTXT {
-	resolver := net.DefaultResolver
-	if addr != "" {
-		resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		}}
-	}
+	resolver := NetResolver(addr)
 	return func(ctx context.Context, name string) ([]string, error) {
 		// The dot at the end keeps the system's search list out.
 		return resolver.LookupTXT(ctx, strings.TrimSuffix(name, ".")+".")
 	}
+}
+
+// NetResolver is what Resolver asks.
+func NetResolver(addr string) *net.Resolver {
+	if addr == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
 }

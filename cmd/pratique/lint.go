@@ -23,7 +23,7 @@ import (
 // lintFlags are the flags of lint.
 type lintFlags struct {
 	config, sender, explain, color, failOn string
-	json, sarif, junit, tree, fix          bool
+	json, sarif, junit, tree, fix, dns     bool
 }
 
 func (f *lintFlags) define(fs *flag.FlagSet) {
@@ -34,6 +34,7 @@ func (f *lintFlags) define(fs *flag.FlagSet) {
 	fs.BoolVar(&f.junit, "junit", false, "print the XML of JUnit, for CI servers")
 	fs.BoolVar(&f.tree, "tree", false, "print the structure of the messages")
 	fs.BoolVar(&f.fix, "fix", false, "write the mended message to standard output, and the report to standard error")
+	fs.BoolVar(&f.dns, "dns", false, "ask the DNS too, for the rules that need it")
 	fs.StringVar(&f.explain, "explain", "", "explain a `rule`, such as M09, and stop")
 	fs.StringVar(&f.failOn, "fail-on", "reject", "the `action` of a finding from which on the exit status is 1: reject or warn")
 	fs.StringVar(&f.color, "color", "auto", "colours: `when`, one of auto, always, never")
@@ -81,7 +82,7 @@ func lintFiles(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	linter, err := newLinter(cfg, e.now)
+	linter, err := newLinter(cfg, e.now, f.dns)
 	if err != nil {
 		return 0, err
 	}

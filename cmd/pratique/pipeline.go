@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 // assemble builds what messages meet under a configuration. The order of the
 // checks is here: what may edit the header comes before signing, which is last,
 // so that the signatures cover the message as it leaves.
-func assemble(cfg *configs.Config, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*message.Pipeline, *scanning.Scanner, error) {
+func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*message.Pipeline, *scanning.Scanner, error) {
 	who, err := access.New(cfg.Access)
 	if err != nil {
 		return nil, nil, err
@@ -27,7 +26,7 @@ func assemble(cfg *configs.Config, store *rates.Store, observers []message.Obser
 	if err != nil {
 		return nil, nil, err
 	}
-	linter, err := newLinter(cfg, now)
+	linter, err := lint.New(cfg.Lint, linting)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,10 +50,6 @@ func assemble(cfg *configs.Config, store *rates.Store, observers []message.Obser
 		// The signer first: it completes the record that the others count and store.
 		Observers: append([]message.Observer{signer, counted}, observers...),
 	}, scanner, nil
-}
-
-func newLinter(cfg *configs.Config, now func() time.Time) (*lint.Lint, error) {
-	return lint.New(cfg.Lint, lint.Env{Clock: now, Hostname: hostname(cfg), Random: rand.Reader})
 }
 
 // newScanner returns the scanner, nil without a clamd, and its place in the chain.

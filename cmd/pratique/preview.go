@@ -29,7 +29,7 @@ func previewFile(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	linter, err := newLinter(cfg, e.now)
+	linter, err := newLinter(cfg, e.now, false)
 	if err != nil {
 		return 0, err
 	}

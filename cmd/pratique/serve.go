@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pratique/configs"
+	"pratique/lint"
 	"pratique/message"
 	"pratique/milter"
 	"pratique/rates"
@@ -54,6 +55,7 @@ type daemon struct {
 	store    *rates.Store
 	unlock   func() error // of the state folder
 	metrics  *telemetry.Metrics
+	sent     *lint.MessageIDs
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
@@ -62,7 +64,7 @@ type daemon struct {
 func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
 	d := &daemon{
 		env: e, path: path, started: cfg, log: newLogger(e.stderr, cfg),
-		metrics: telemetry.New(e.now), watchCtx: ctx, unwatch: func() {},
+		metrics: telemetry.New(e.now), sent: lint.NewMessageIDs(), watchCtx: ctx, unwatch: func() {},
 	}
 	for _, reason := range signing.Reasons() {
 		d.metrics.ExpectUnsigned(string(reason))
@@ -84,7 +86,7 @@ func (d *daemon) close() error { return errors.Join(d.store.Close(), d.unlock())
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
 func (d *daemon) use(cfg *configs.Config) error {
-	pipeline, scanner, err := assemble(cfg, d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	pipeline, scanner, err := assemble(cfg, d.linting(cfg), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
 	if err != nil {
 		return err
 	}
