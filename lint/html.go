@@ -21,6 +21,7 @@ type document struct {
 	links    links
 	images   images
 	stripped strippedThings
+	hidden   hiddenText
 }
 
 func newDocument(p *part) *document {
@@ -64,25 +65,37 @@ func (d *document) close() {
 		d.scanner.close()
 	}
 	d.links.close(d)
+	d.hidden.endPiece()
 }
 
-func (d *document) text(b []byte) { d.links.write(b) }
+func (d *document) text(b []byte) {
+	d.links.write(b)
+	d.hidden.write(d, b)
+}
 
-func (d *document) raw(string, []byte) {}
+func (d *document) raw(element string, b []byte) {
+	if element == "style" {
+		d.images.css(d, b)
+	}
+}
 
 func (d *document) startTag(t *tag) {
 	name := atom.Lookup(t.name)
 	d.stripped.startTag(d, name, t)
 	d.links.startTag(d, name, t)
+	d.hidden.startTag(name, t)
+	d.images.attributes(d, t)
 	if name == atom.Img {
 		d.images.image(d, t)
 	}
 }
 
 func (d *document) endTag(name []byte) {
-	if atom.Lookup(name) == atom.A {
+	element := atom.Lookup(name)
+	if element == atom.A {
 		d.links.close(d)
 	}
+	d.hidden.endTag(element)
 }
 
 // spot is what was seen in a document, the first of its kind, and how often.

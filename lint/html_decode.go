@@ -128,7 +128,10 @@ func (d *textDecoder) quotedPrintable(b []byte) {
 		}
 		n := indexOrEnd(b, '=')
 		d.put(b[:n])
-		if b = b[n:]; len(b) > 0 {
+		if b = b[n:]; len(b) >= len("=3D") && hexDigit(b[1]) >= 0 && hexDigit(b[2]) >= 0 {
+			d.putByte(byte(hexDigit(b[1])<<4 | hexDigit(b[2])))
+			b = b[len("=3D"):]
+		} else if len(b) > 0 {
 			d.escape = qpBegun
 			b = b[1:]
 		}

@@ -70,14 +70,30 @@ func strippedElements(b *body, p *part) {
 // images are those of a document that have something wrong with them.
 type images struct {
 	noAlt, noWidth spot
-	embedded       spot // in a data: URI
+	embedded       spot // those in a data: URI
+}
+
+// attributes looks for images in data: URIs: in src, background and the like, and in CSS.
+func (s *images) attributes(d *document, t *tag) {
+	for i := range t.attrs {
+		value := t.attrs[i].value
+		if string(t.attrs[i].key) == "style" {
+			s.css(d, value)
+		} else if hasPrefixFold(bytes.TrimSpace(value), "data:image/") {
+			s.embedded.see(d, func() string { return shown(bytes.TrimSpace(value)) })
+		}
+	}
+}
+
+// css looks for images in data: URIs. A font may be in one, too.
+func (s *images) css(d *document, style []byte) {
+	if i := bytes.Index(style, []byte("data:image/")); i >= 0 {
+		s.embedded.see(d, func() string { return shown(style[i:]) })
+	}
 }
 
 func (s *images) image(d *document, t *tag) {
 	source := func() string { return "<img src=" + shown(t.get("src")) + ">" }
-	if hasPrefixFold(bytes.TrimSpace(t.raw("src")), "data:") {
-		s.embedded.see(d, source)
-	}
 	if t.cut {
 		return
 	}
@@ -86,6 +102,12 @@ func (s *images) image(d *document, t *tag) {
 	}
 	if !t.has("width") && !strings.Contains(strings.ToLower(t.get("style")), "width") {
 		s.noWidth.see(d, func() string { return source() + " without width" })
+	}
+}
+
+func embeddedImages(b *body, p *part) {
+	if d := p.rules.document; d != nil {
+		b.foundSpot(p, &d.images.embedded)
 	}
 }
 

@@ -181,6 +181,10 @@ func htmlRules() []Rule {
 			Source: "phishing pattern", Default: Warn, document: true, ended: misleadingLinks},
 		{ID: "T05", Name: "link of a kind that deceives", Description: "A link is javascript: or data:, has an IP address for its host, or a domain for its user name.",
 			Source: "phishing pattern", Default: Reject, document: true, reply: badHeader, ended: deceivingLinks},
+		{ID: "T06", Name: "hidden text", Description: "The html holds more text that is not shown than a preheader has: over 150 characters at once, or 600 in all.",
+			Source: "Google sender guidelines", Default: Warn, document: true, ended: hiddenTexts},
+		{ID: "T08", Name: "images in data: URIs", Description: "The html holds images as data: URIs, which many mail programs do not show.",
+			Source: "what mail programs show", Default: Warn, document: true, ended: embeddedImages},
 	}
 }
 
