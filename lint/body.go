@@ -17,6 +17,8 @@ type body struct {
 	deep     bool
 	from     string      // the From domain, "" if it is not one
 	domains  DomainFacts // known by the end of the message
+
+	references references
 }
 
 func newBody(l *Lint, m *message.Message, f *findings) *body {
@@ -65,8 +67,11 @@ func (b *body) begin(p *part) (wanted bool) {
 		b.rule = i
 		b.lint.rules[i].part(b, p)
 	}
-	if b.lint.documents && opensDocument(p) {
-		p.rules.document = newDocument(p)
+	if b.lint.documents {
+		b.references.begin(p)
+		if opensDocument(p) {
+			p.rules.document = newDocument(p, &b.references)
+		}
 	}
 	return p.rules.zip != nil || p.rules.document != nil
 }

@@ -12,6 +12,7 @@ var goodWarnings = map[string][]string{
 	"arf":                           {"M10"}, // of the complaint's own message, which it encloses as it was
 	"nodemailer-related-attachment": {"T03"},
 	"outlook-related":               {"T03"},
+	"python-related":                {"M15"},
 }
 
 // Messages as real programs make them: nothing may be found in one of them but

@@ -22,10 +22,12 @@ type document struct {
 	images   images
 	stripped strippedThings
 	hidden   hiddenText
+
+	references *references // of the whole message
 }
 
-func newDocument(p *part) *document {
-	d := &document{}
+func newDocument(p *part, r *references) *document {
+	d := &document{references: r}
 	if scannable(p) {
 		d.scanner = &htmlScanner{to: d}
 	}
@@ -73,9 +75,15 @@ func (d *document) text(b []byte) {
 	d.hidden.write(d, b)
 }
 
+// comment looks for what only Outlook reads: its conditional comments hold images, too.
+func (d *document) comment(b []byte, whole bool) {
+	d.references.comment(b, whole)
+}
+
 func (d *document) raw(element string, b []byte) {
 	if element == "style" {
 		d.images.css(d, b)
+		d.references.css(b)
 	}
 }
 
@@ -85,6 +93,7 @@ func (d *document) startTag(t *tag) {
 	d.links.startTag(d, name, t)
 	d.hidden.startTag(name, t)
 	d.images.attributes(d, t)
+	d.references.attributes(t)
 	if name == atom.Img {
 		d.images.image(d, t)
 	}

@@ -11,6 +11,9 @@ import (
 type markup interface {
 	// text takes a piece of text, its character references as they stand.
 	text(b []byte)
+	// comment takes what stands in a comment. If it does not fit into the window, it
+	// is the beginning alone, and not whole.
+	comment(b []byte, whole bool)
 	// raw takes a piece of what stands in an element that holds no markup: style, script, title.
 	raw(element string, b []byte)
 	startTag(t *tag)
@@ -135,7 +138,7 @@ func (s *htmlScanner) token(b []byte, final bool) int {
 	case rawText:
 		return s.rawText(b, final)
 	case comment:
-		return s.comment(b, 0, final)
+		return s.comment(b, final)
 	case bogus:
 		return s.bogus(b)
 	case restOfTag:
@@ -259,26 +262,47 @@ func (s *htmlScanner) beginComment(b []byte, final bool) int {
 			return open + len(abrupt)
 		}
 	}
+	n, ends := commentEnd(rest)
+	switch {
+	case ends:
+		s.to.comment(rest[:n], true)
+		return open + n
+	case final:
+		return len(b)
+	case s.at > 0: // it may fit once what is before it has gone
+		return 0
+	}
+	s.to.comment(rest, false)
 	s.mode = comment
-	return s.comment(b, open, final)
+	return len(b) - commentTail
 }
 
-// comment skips to the end of the comment, whose content is in b from index from on.
-func (s *htmlScanner) comment(b []byte, from int, final bool) int {
-	for n := from; ; {
-		i := bytes.IndexByte(b[n:], '>')
-		if i < 0 {
-			break
-		}
-		n += i
-		if content := b[from:n]; bytes.HasSuffix(content, []byte("--")) || bytes.HasSuffix(content, []byte("--!")) {
-			s.mode = markupText
-			return n + 1
-		}
-		n++
-	}
-	if final {
+// commentTail is what of a comment is looked at again with what follows.
+const commentTail = len("--!")
+
+// comment skips to the end of a comment that does not fit.
+func (s *htmlScanner) comment(b []byte, final bool) int {
+	n, ends := commentEnd(b)
+	switch {
+	case ends:
+		s.mode = markupText
+		return n
+	case final:
 		return len(b)
 	}
-	return max(from, len(b)-len("--!"))
+	return max(0, len(b)-commentTail)
+}
+
+// commentEnd returns the length of the rest of a comment with its end, and whether that is there.
+func commentEnd(b []byte) (int, bool) {
+	for n := 0; ; n++ {
+		i := bytes.IndexByte(b[n:], '>')
+		if i < 0 {
+			return len(b), false
+		}
+		n += i
+		if bytes.HasSuffix(b[:n], []byte("--")) || bytes.HasSuffix(b[:n], []byte("--!")) {
+			return n + 1, true
+		}
+	}
 }

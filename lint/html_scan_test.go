@@ -17,6 +17,7 @@ type tokenList struct{ list []string }
 
 func (l *tokenList) text(b []byte)          { l.add("text ", string(b)) }
 func (l *tokenList) raw(_ string, b []byte) { l.add("raw ", string(b)) }
+func (l *tokenList) comment([]byte, bool)   {}
 func (l *tokenList) endTag(name []byte)     { l.list = append(l.list, "/"+string(name)) }
 
 // add joins pieces of one text: how they are cut is the scanner's own affair.
@@ -174,6 +175,7 @@ type cutList struct{ list *[]string }
 
 func (l *cutList) text(b []byte)          { *l.list = append(*l.list, string(b)) }
 func (l *cutList) raw(_ string, b []byte) { l.text(b) }
+func (l *cutList) comment([]byte, bool)   {}
 func (l *cutList) endTag([]byte)          {}
 func (l *cutList) startTag(t *tag)        { l.text(fmt.Appendf(nil, "%s %v", t.name, t.cut)) }
 

@@ -24,6 +24,7 @@ type part struct {
 	forwarded   bool   // inside a message/rfc822
 	fileName    string // decoded; "" if it has none
 	rawName     string // a file name parameter as it stands, if that is not ASCII
+	contentID   string // what cid: URLs name it by (RFC 2392); "" if there is no Content-ID
 
 	boundary []byte // of a multipart, cut to what a line can hold
 	padding  []byte // the white space that the parameter has behind it
@@ -98,7 +99,7 @@ func (p *part) attached() bool {
 
 // partFields are the header fields of an entity that matter here.
 type partFields struct {
-	contentType, encoding, disposition []string // unfolded values, in order
+	contentType, encoding, disposition, id []string // unfolded values, in order
 }
 
 // set takes the fields over. byDefault is the media type of an entity without Content-Type.
@@ -121,6 +122,9 @@ func (p *part) set(f partFields, byDefault string) {
 			p.disposition.params = append(p.disposition.params, more.params...)
 			p.disposition.cut = p.disposition.cut || more.cut
 		}
+	}
+	if len(f.id) > 0 {
+		p.contentID = strings.Trim(stripComments(f.id[0]), "<> \t")
 	}
 	p.setFileName()
 	p.setKind()
@@ -192,6 +196,8 @@ func (f *partFields) add(name, value string) {
 		f.encoding = append(f.encoding, value)
 	case strings.EqualFold(name, "Content-Disposition"):
 		f.disposition = append(f.disposition, value)
+	case strings.EqualFold(name, "Content-ID"):
+		f.id = append(f.id, value)
 	}
 }
 
