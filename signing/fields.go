@@ -26,6 +26,8 @@ const (
 // adds Date and Message-ID after the milter, and To when it is told to
 // (NoRecipientAction); a gateway that converts the encoding adds those of MIME;
 // a mailing list adds its List fields and Sender; who resends adds Resent fields.
+// List fields are never sealed: a list that the message passes adds its own, above
+// those of the sender, and RFC 8058 4 asks for coverage only.
 var signedFields = [...]struct {
 	name     string
 	presence presence
@@ -54,8 +56,8 @@ var signedFields = [...]struct {
 	{"Resent-Message-ID", asPresent},
 	{"List-Id", asPresent},
 	{"List-Help", asPresent},
-	{"List-Unsubscribe", sealed},      // both of these: RFC 8058 4
-	{"List-Unsubscribe-Post", sealed}, //
+	{"List-Unsubscribe", asPresent},      // both of these: RFC 8058 4
+	{"List-Unsubscribe-Post", asPresent}, //
 	{"List-Subscribe", asPresent},
 	{"List-Post", asPresent},
 	{"List-Owner", asPresent},

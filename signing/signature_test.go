@@ -111,7 +111,7 @@ func TestSignedFields(t *testing.T) {
 		{"From alone", "From: a@example.org\r\n", "From:From:Reply-To:Subject:Cc"},
 		{"absent Date and Message-ID are not named", "From: a@example.org\r\nTo: b@example.net\r\n", "From:From:Reply-To:Subject:To:To:Cc"},
 		{"one-click", "List-Unsubscribe-Post: x\r\nList-unsubscribe: y\r\nFrom: a@example.org\r\n",
-			"From:From:Reply-To:Subject:Cc:List-Unsubscribe:List-Unsubscribe:List-Unsubscribe-Post:List-Unsubscribe-Post"},
+			"From:From:Reply-To:Subject:Cc:List-Unsubscribe:List-Unsubscribe-Post"},
 		{"never", "Return-Path: <a>\r\nReceived: x\r\nComments: x\r\nKeywords: x\r\nBcc: x\r\nResent-Bcc: x\r\nDKIM-Signature: x\r\n" +
 			"Authentication-Results: x\r\nX-Mailer: x\r\nFrom: a@example.org\r\n", "From:From:Reply-To:Subject:Cc"},
 		{"resent twice", "Resent-From: b@example.org\r\nResent-From: a@example.org\r\nFROM: a@example.org\r\n",

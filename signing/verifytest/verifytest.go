@@ -177,7 +177,7 @@ const (
 // script returns a verifier that is a script of ours around a library.
 func script(text, interpreter, flag string) func(context.Context, string, []byte) ([]signing.Result, error) {
 	return func(ctx context.Context, dir string, message []byte) ([]signing.Result, error) {
-		out, err := run(ctx, message, interpreter, flag, text, filepath.Join(dir, jsonRecords))
+		out, err := run(ctx, dir, message, interpreter, flag, text, filepath.Join(dir, jsonRecords))
 		if err != nil {
 			return nil, err
 		}
@@ -205,11 +205,12 @@ func parseJSON(out []byte) ([]signing.Result, error) {
 // Authentication-Results field that it would add.
 func openDKIM(ctx context.Context, dir string, message []byte) ([]signing.Result, error) {
 	conf := filepath.Join(dir, "opendkim.conf")
-	text := fmt.Sprintf("Mode v\nTestPublicKeys %s\n", filepath.Join(dir, openDKIMRecords))
+	// By its bare name: a "#" in the folder's path would begin a comment.
+	text := "Mode v\nTestPublicKeys " + openDKIMRecords + "\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	out, err := run(ctx, message, openDKIMBinary, "-x", conf, "-vv", "-t", "-")
+	out, err := run(ctx, dir, message, openDKIMBinary, "-x", conf, "-vv", "-t", "-")
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +245,9 @@ func parseAuthResults(field string) []signing.Result {
 	return results
 }
 
-func run(ctx context.Context, stdin []byte, name string, args ...string) ([]byte, error) {
+func run(ctx context.Context, dir string, stdin []byte, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
