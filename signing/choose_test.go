@@ -90,7 +90,7 @@ func TestReasonHeader(t *testing.T) {
 	id.opts.Domains[1].Keys[0].File = "/nowhere/k.pem"
 	id.opts.ReasonHeader = name
 	s := id.signer(t, goRSA{})
-	s.table.exact["failing.example"].keys[0].sign = func([]byte) ([]byte, error) { return nil, errors.New("no entropy") }
+	s.table.exact["failing.example"].keys[0].ready = failingKey(errors.New("no entropy"))
 	chain := message.NewChain(message.Link{Check: s, OnError: message.Accept})
 	for domain, want := range map[string][]string{
 		"example.org":     nil,

@@ -167,3 +167,9 @@ func testBackends(t testing.TB) []backend {
 func playThrough(check message.Check, m *message.Message, text string) error {
 	return message.Play(context.Background(), check, m, bytes.NewReader([]byte(text)), nil)
 }
+
+// failingKey is a key whose signatures fail.
+func failingKey(err error) func() (signFunc, error) {
+	sign := func([]byte) ([]byte, error) { return nil, err }
+	return func() (signFunc, error) { return sign, nil }
+}

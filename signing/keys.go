@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -46,10 +47,12 @@ func LoadKey(file string) (*PrivateKey, error) {
 	}
 	key, err := ParseKey(data)
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", file, err)
+		return nil, inFile(file, err)
 	}
 	return key, nil
 }
+
+func inFile(file string, err error) error { return fmt.Errorf("key %s: %w", file, err) }
 
 // maxKeyFile is far more than a key of any sensible size, in octets.
 const maxKeyFile = 64 << 10
@@ -58,24 +61,24 @@ func readKeyFile(file string) ([]byte, error) {
 	// Without O_NONBLOCK a FIFO in the key's place would keep the daemon waiting.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", file, cause(err))
+		return nil, inFile(file, cause(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", file, cause(err))
+		return nil, inFile(file, cause(err))
 	}
 	if err := checkKeyFile(info); err != nil {
-		return nil, fmt.Errorf("key %s: %w", file, err)
+		return nil, inFile(file, err)
 	}
 	if open := openTo(info); open != "" {
 		return nil, fmt.Errorf("key %s has mode %04o: %s; run: chmod 0600 %s", file, info.Mode().Perm(), open, file)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
-	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", file, cause(err))
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(f, maxKeyFile)); err != nil {
+		return nil, inFile(file, cause(err))
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // cause takes the path out of an error: ours names it already.
@@ -118,29 +121,46 @@ func openTo(info fs.FileInfo) string {
 // ParseKey reads a private key from PEM text: PKCS#1 or PKCS#8, not encrypted.
 // The first block must be the key.
 func ParseKey(text []byte) (*PrivateKey, error) {
+	block, err := keyBlock(text)
+	if err != nil {
+		return nil, err
+	}
+	return parseBlock(block)
+}
+
+// keyBlock returns the block of a private key.
+func keyBlock(text []byte) (*pem.Block, error) {
 	block, _ := pem.Decode(text)
-	if block == nil {
+	switch {
+	case block == nil:
 		return nil, errors.New("is not PEM: no \"-----BEGIN PRIVATE KEY-----\" in it; \"openssl pkey -in OLD -out NEW\" converts other forms")
-	}
-	if block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY" {
+	case block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY":
 		return nil, errors.New("is encrypted; \"openssl pkey -in OLD -out NEW\" takes the passphrase off")
+	case block.Type != pkcs1Type && block.Type != pkcs8Type:
+		return nil, fmt.Errorf("holds %q where an RSA or Ed25519 private key is wanted, %q or %q", block.Type, pkcs8Type, pkcs1Type)
 	}
-	switch block.Type {
-	case "RSA PRIVATE KEY":
+	return block, nil
+}
+
+// The types of PEM blocks that are private keys.
+const (
+	pkcs1Type = "RSA PRIVATE KEY"
+	pkcs8Type = "PRIVATE KEY"
+)
+
+func parseBlock(block *pem.Block) (*PrivateKey, error) {
+	if block.Type == pkcs1Type {
 		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("is not a valid PKCS#1 key: %w", err)
 		}
 		return newPrivateKey(key)
-	case "PRIVATE KEY":
-		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("is not a valid PKCS#8 key: %w", err)
-		}
-		return newPrivateKey(key)
-	default:
-		return nil, fmt.Errorf("holds %q where an RSA or Ed25519 private key is wanted, \"PRIVATE KEY\" or \"RSA PRIVATE KEY\"", block.Type)
 	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("is not a valid PKCS#8 key: %w", err)
+	}
+	return newPrivateKey(key)
 }
 
 func newPrivateKey(key any) (*PrivateKey, error) {
@@ -178,7 +198,11 @@ func (k *PrivateKey) Weakness() string {
 	if !ok {
 		return ""
 	}
-	switch bits := key.N.BitLen(); {
+	return rsaWeakness(key.N.BitLen())
+}
+
+func rsaWeakness(bits int) string {
+	switch {
 	case bits < goodRSABits:
 		return fmt.Sprintf("%d bits; %d are recommended (RFC 8301 3.2)", bits, goodRSABits)
 	case bits > maxRSABits:

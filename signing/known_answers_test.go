@@ -69,11 +69,11 @@ func TestKnownAnswersSign(t *testing.T) {
 			key := rfcKey(t, known.rfc, c.tags["a"])
 			wantRecord(t, key, known.records[c.tags["s"]+"._domainkey."+c.tags["d"]])
 			for _, b := range testBackends(t) {
-				ready, err := newSigningKey(key, b, slog.New(slog.DiscardHandler))
+				sign, err := newSignFunc(key, b, slog.New(slog.DiscardHandler))
 				if err != nil {
 					t.Fatal(err)
 				}
-				signature, err := ready.sign(c.digest)
+				signature, err := sign(c.digest)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -115,7 +115,7 @@ func rfcMessage(t *testing.T, rfc string) string {
 	return strings.ReplaceAll(string(text), "\n", "\r\n")
 }
 
-func rfcKey(t *testing.T, rfc, algorithm string) *PrivateKey {
+func rfcKey(t testing.TB, rfc, algorithm string) *PrivateKey {
 	t.Helper()
 	if algorithm == ed25519SHA256 {
 		key, err := newPrivateKey(ed25519.NewKeyFromSeed(decode(t, rfc8463Seed)))

@@ -18,6 +18,7 @@ type Options struct {
 	DefaultDomain    string          `toml:"default_domain"`   // its keys sign bounces for whose From there are none; "": nobody's
 	ReasonHeader     string          `toml:"reason_header"`    // field that tells why a message leaves unsigned; "": none
 	Domains          []Domain        `toml:"domains"`
+	Table            string          `toml:"table"` // file of more domains, see ReadTable; "": none
 }
 
 // The words of Unsigned.
@@ -31,8 +32,7 @@ func DefaultOptions() Options {
 	return Options{OnError: message.Tempfail, Unsigned: accept, Canonicalization: "relaxed/relaxed"}
 }
 
-// Problems reports everything in o that can't be meant. It opens no file:
-// LoadProblems does.
+// Problems reports everything in o that can't be meant. It opens no file: New does.
 func (o Options) Problems(report func(key, problem string)) {
 	if o.Unsigned != accept && o.Unsigned != reject {
 		report("unsigned", fmt.Sprintf("%q is neither accept nor reject", o.Unsigned))
@@ -81,20 +81,6 @@ func (o Options) domainProblems(report func(key, problem string)) {
 					k.File, name, first.file, first.domain))
 			}
 			published[name] = publication{i, k.File}
-		}
-	}
-}
-
-// LoadProblems opens every key file and reports those that can't be used.
-func (o Options) LoadProblems(report func(key, problem string)) {
-	for i, d := range o.Domains {
-		for j, k := range d.Keys {
-			if k.File == "" {
-				continue // Problems says so
-			}
-			if _, err := LoadKey(k.File); err != nil {
-				report(fmt.Sprintf("domains[%d].keys[%d].file", i, j), err.Error())
-			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -128,20 +127,5 @@ func TestDefaultDomainNeedsKeys(t *testing.T) {
 	o.Domains, o.DefaultDomain = domains("example.org"), "mail.example.org"
 	if _, err := New(o, fixedClock, nil); err == nil || !strings.Contains(err.Error(), `default_domain: there are no keys for "mail.example.org"`) {
 		t.Errorf("New: %v", err)
-	}
-}
-
-func TestLoadProblems(t *testing.T) {
-	o := DefaultOptions()
-	good, bad := keyFile(t, newEd25519(t)), textFile(t, []byte("no key"))
-	o.Domains = []Domain{
-		{Domain: "a.org", Keys: []Key{{"s1", good}, {"s2", bad}}},
-		{Domain: "b.org", Keys: []Key{{"s1", "/nowhere/k.pem"}, {"s2", ""}}},
-	}
-	var got []string
-	o.LoadProblems(func(key, problem string) { got = append(got, fmt.Sprint(key, ": ", problem)) })
-	want := []string{"domains[0].keys[1].file: key " + bad + ": is not PEM", "domains[1].keys[0].file: key /nowhere/k.pem: no such file"}
-	if !slices.EqualFunc(got, want, strings.HasPrefix) {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

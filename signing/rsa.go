@@ -13,12 +13,6 @@ import (
 // signFunc signs a SHA-256 digest. It is safe for concurrent use.
 type signFunc func(digest []byte) ([]byte, error)
 
-// signingKey is a private key that is ready to sign.
-type signingKey struct {
-	*PrivateKey
-	sign signFunc
-}
-
 // backend makes RSA signatures, RSASSA-PKCS1-v1_5 (RFC 6376 3.3.1).
 type backend interface {
 	name() string
@@ -36,9 +30,9 @@ func rsaBackend(log *slog.Logger) backend {
 	return lib
 }
 
-// newSigningKey readies a key. An RSA key that the backend can't use, or gets
-// wrong, is left to crypto/rsa.
-func newSigningKey(key *PrivateKey, b backend, log *slog.Logger) (*signingKey, error) {
+// newSignFunc makes a key ready to sign. An RSA key that the backend can't use, or
+// gets wrong, is left to crypto/rsa.
+func newSignFunc(key *PrivateKey, b backend, log *slog.Logger) (signFunc, error) {
 	switch private := key.signer.(type) {
 	case *rsa.PrivateKey:
 		sign, err := loadTested(private, b)
@@ -46,12 +40,10 @@ func newSigningKey(key *PrivateKey, b backend, log *slog.Logger) (*signingKey, e
 			log.Warn("RSA key left to crypto/rsa", "backend", b.name(), "error", err)
 			sign, err = loadTested(private, goRSA{})
 		}
-		return &signingKey{key, sign}, err
+		return sign, err
 	case ed25519.PrivateKey:
 		// PureEd25519 of the digest, not Ed25519ph (RFC 8463 3).
-		return &signingKey{key, func(digest []byte) ([]byte, error) {
-			return ed25519.Sign(private, digest), nil
-		}}, nil
+		return func(digest []byte) ([]byte, error) { return ed25519.Sign(private, digest), nil }, nil
 	default:
 		return nil, fmt.Errorf("no way to sign with a %T", private)
 	}

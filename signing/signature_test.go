@@ -85,7 +85,7 @@ func wantNarrow(t *testing.T, field, word string) {
 
 // Whatever the lengths of what is said, no line is longer than 78 octets.
 func TestFoldingAtEveryLength(t *testing.T) {
-	key := publishedKey{signingKey: &signingKey{PrivateKey: &PrivateKey{signer: newEd25519(t)}}}
+	key := publishedKey{heldKey: &heldKey{algorithm: ed25519SHA256}}
 	for length := 1; length <= 63; length++ {
 		label := strings.Repeat("d", length)
 		e := &entry{domain: label + ".example", identity: "@" + label + ".example"}

@@ -130,7 +130,10 @@ func TestFromAddress(t *testing.T) {
 
 func TestTableFind(t *testing.T) {
 	all := domains("example.org", "*.example.org", "*.deep.example.org", "own.deep.example.org", "*.example.com")
-	table := newTable(all, newKeyring(slog.New(slog.DiscardHandler), goRSA{}))
+	table, err := newTable(all, "", newKeyring(slog.New(slog.DiscardHandler), goRSA{}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for domain, want := range map[string]string{
 		"example.org":            "example.org",
 		"a.example.org":          "example.org",
@@ -227,7 +230,7 @@ func TestBrokenSignature(t *testing.T) {
 	id.opts.Domains[0].Keys = []Key{id.opts.Domains[0].Keys[1], id.opts.Domains[0].Keys[0]} // Ed25519 first
 	s := id.signer(t, goRSA{})
 	broken := errors.New("no entropy")
-	s.table.exact["example.org"].keys[1].sign = func([]byte) ([]byte, error) { return nil, broken }
+	s.table.exact["example.org"].keys[1].ready = failingKey(broken)
 	signed, m, err := trySign(s, letter)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "s=r") {
 		t.Errorf("err %v", err)

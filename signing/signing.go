@@ -37,7 +37,7 @@ type Signer struct {
 	opts     Options
 	canon    canonicalization
 	clock    func() time.Time
-	table    table
+	table    *table
 	excluded patterns
 	fields   fieldIndex
 	log      *slog.Logger
@@ -46,8 +46,9 @@ type Signer struct {
 // New returns a signer with the keys of the options. The clock gives the time of
 // the signatures; a nil log is silent. Options that have problems are an error.
 //
-// A key file that can't be used is not: it is logged, and mail of its domains
-// fails with that reason, while the other domains are signed.
+// So is a table file with a problem: the error is a *TableError. A key that can't
+// be used is not: it is logged, and mail of its domains fails with that reason,
+// while the other domains are signed; see Broken.
 func New(opts Options, clock func() time.Time, log *slog.Logger) (*Signer, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -68,7 +69,10 @@ func newSigner(opts Options, clock func() time.Time, log *slog.Logger, rsa backe
 	if err != nil {
 		return nil, err
 	}
-	table := newTable(opts.Domains, newKeyring(log, rsa))
+	table, err := newTable(opts.Domains, opts.Table, newKeyring(log, rsa))
+	if err != nil {
+		return nil, err
+	}
 	if name := opts.DefaultDomain; name != "" && table.find(strings.ToLower(name)) == nil {
 		return nil, fmt.Errorf("signing.default_domain: there are no keys for %q", name)
 	}

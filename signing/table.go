@@ -1,17 +1,17 @@
 package signing
 
 import (
-	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
+	"slices"
 	"strings"
 )
 
 // table finds the entry for a From domain.
 type table struct {
-	exact map[string]*entry
-	below map[string]*entry // by parent: "example.org" for "*.example.org"
+	exact  map[string]*entry
+	below  map[string]*entry // by parent: "example.org" for "*.example.org"
+	broken []Broken
 }
 
 // entry is what signs the mail of a domain.
@@ -20,52 +20,55 @@ type entry struct {
 	identity string // i=, or ""
 	keys     []publishedKey
 	broken   error // why this domain can't be signed for, or nil
+	line     int   // in the table file; 0: it is not from there
 }
 
 // publishedKey is a key under the selector where verifiers look for its public half.
 type publishedKey struct {
 	selector string
-	*signingKey
+	*heldKey
 }
 
-func newTable(domains []Domain, keys *keyring) table {
-	t := table{exact: map[string]*entry{}, below: map[string]*entry{}}
+// newTable reads the keys of the domains, and of those of the file if it is not "".
+func newTable(domains []Domain, file string, keys *keyring) (*table, error) {
+	t := &table{exact: map[string]*entry{}, below: map[string]*entry{}}
+	b := tableBuilder{table: t, keys: keys, words: map[string]string{}}
 	for _, d := range domains {
-		name, below := d.from()
-		e := newEntry(d, keys)
-		if below {
-			t.below[name] = e
-		} else {
-			t.exact[name] = e
+		if err := b.add(0, d); err != nil {
+			return nil, err
 		}
 	}
-	return t
-}
-
-func newEntry(d Domain, keys *keyring) *entry {
-	e := &entry{domain: d.SigningDomain(), identity: d.Identity}
-	var broken []error
-	for _, k := range d.Keys {
-		key, err := keys.get(k.File)
-		if err != nil {
-			broken = append(broken, fmt.Errorf("no signature for %s with selector %s: %w", d.Domain, k.Selector, err))
-			keys.log.Error("key can't be used", "domain", d.Domain, "selector", k.Selector, "error", err)
-			continue
+	if file != "" {
+		if err := b.addFile(file); err != nil {
+			return nil, err
 		}
-		if weakness := key.Weakness(); weakness != "" {
-			keys.log.Warn("key is weak", "domain", d.Domain, "selector", k.Selector, "file", k.File, "weakness", weakness)
-		}
-		e.keys = append(e.keys, publishedKey{selector: k.Selector, signingKey: key})
 	}
-	e.broken = errors.Join(broken...)
-	return e
+	keys.load()
+	t.judge(keys.log)
+	return t, nil
 }
 
-func (t table) empty() bool { return len(t.exact) == 0 && len(t.below) == 0 }
+// all yields the entries with their domains as configured, in no order.
+func (t *table) all() iter.Seq2[string, *entry] {
+	return func(yield func(string, *entry) bool) {
+		for name, e := range t.exact {
+			if !yield(name, e) {
+				return
+			}
+		}
+		for name, e := range t.below {
+			if !yield("*."+name, e) {
+				return
+			}
+		}
+	}
+}
+
+func (t *table) empty() bool { return len(t.exact) == 0 && len(t.below) == 0 }
 
 // find returns the entry for a lower-cased domain: its own, else that of the
 // nearest parent with a wildcard, else nil.
-func (t table) find(domain string) *entry {
+func (t *table) find(domain string) *entry {
 	if len(domain) > maxDomain {
 		return nil // and not walked up: a From field may hold a great many labels
 	}
@@ -93,35 +96,101 @@ func parents(domain string) iter.Seq[string] {
 	}
 }
 
-// keyring loads each file once, for however many domains and selectors.
-type keyring struct {
-	log    *slog.Logger
-	rsa    backend
-	loaded map[string]loadedKey
+// tableBuilder fills a table. It keeps nothing of the lines that it is given but
+// what the table needs: a part of a string keeps the whole.
+type tableBuilder struct {
+	table *table
+	keys  *keyring
+	words map[string]string // selectors, identities and the like, each once
 }
 
-type loadedKey struct {
-	key *signingKey
-	err error
-}
-
-func newKeyring(log *slog.Logger, rsa backend) *keyring {
-	return &keyring{log: log, rsa: rsa, loaded: map[string]loadedKey{}}
-}
-
-func (r *keyring) get(file string) (*signingKey, error) {
-	l, ok := r.loaded[file]
-	if !ok {
-		l.key, l.err = r.load(file)
-		r.loaded[file] = l
+// add puts a domain without problems of its own into the table. line is 0 if it is
+// not from the table file.
+func (b *tableBuilder) add(line int, d Domain) error {
+	name, below := d.from()
+	name = strings.Clone(name)
+	into := b.table.exact
+	if below {
+		into = b.table.below
 	}
-	return l.key, l.err
+	if first := into[name]; first != nil {
+		return fmt.Errorf("%s has %s already; list all its keys in one place", d.Domain, first.where())
+	}
+	e := &entry{domain: name, identity: b.word(d.Identity), keys: make([]publishedKey, 0, len(d.Keys)), line: line}
+	if signing := d.SigningDomain(); signing != name {
+		e.domain = b.word(signing)
+	}
+	for _, k := range d.Keys {
+		e.keys = append(e.keys, publishedKey{b.word(k.Selector), b.keys.get(k.File)})
+	}
+	into[name] = e
+	return nil
 }
 
-func (r *keyring) load(file string) (*signingKey, error) {
-	key, err := LoadKey(file)
+// addFile adds what is in the table file. The table is of no use after an error.
+func (b *tableBuilder) addFile(file string) error {
+	problems := &TableError{File: file}
+	err := problems.read(func(line int, d Domain) {
+		if err := b.add(line, d); err != nil {
+			problems.add(line, err.Error())
+		}
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return newSigningKey(key, r.rsa, r.log)
+	b.holdOneKeyAName(problems)
+	return problems.orNil()
+}
+
+func (e *entry) where() string {
+	if e.line == 0 {
+		return "an entry outside of this table"
+	}
+	return fmt.Sprintf("line %d", e.line)
+}
+
+// word returns one copy of a text that many lines have.
+func (b *tableBuilder) word(text string) string {
+	if own, ok := b.words[text]; ok {
+		return own
+	}
+	own := strings.Clone(text)
+	b.words[own] = own
+	return own
+}
+
+// holdOneKeyAName reports entries that would publish two keys at one name. Only one
+// that signs as another domain can, by a wildcard or by sign_as.
+func (b *tableBuilder) holdOneKeyAName(problems *TableError) {
+	type publication struct {
+		entry *entry
+		key   *heldKey
+	}
+	published := map[string]publication{} // by the names of the records
+	record := func(e *entry, k publishedKey) string { return strings.ToLower(k.selector) + "._domainkey." + e.domain }
+	for name, e := range b.table.all() {
+		if name == e.domain {
+			continue
+		}
+		if owner := b.table.exact[e.domain]; owner != nil {
+			for _, k := range owner.keys {
+				published[record(owner, k)] = publication{owner, k.heldKey}
+			}
+		}
+		for _, k := range e.keys {
+			first, ok := published[record(e, k)]
+			if !ok {
+				published[record(e, k)] = publication{e, k.heldKey}
+				continue
+			}
+			if first.entry == e || first.key == k.heldKey {
+				continue
+			}
+			files, line := []string{first.key.file, k.file}, max(first.entry.line, e.line)
+			if line != e.line {
+				slices.Reverse(files)
+			}
+			problems.add(line, fmt.Sprintf("%q would be published at %s, as would be %q; one name in the DNS holds one key", files[1], record(e, k), files[0]))
+		}
+	}
 }

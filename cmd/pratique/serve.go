@@ -106,7 +106,7 @@ func (d *daemon) sayWhatIsMissing(cfg *configs.Config) {
 	if cfg.Scanning.Clamd == "" {
 		d.log.Warn("not set up: messages are not scanned", "key", "scanning.clamd")
 	}
-	if len(cfg.Signing.Domains) == 0 {
+	if len(cfg.Signing.Domains) == 0 && cfg.Signing.Table == "" {
 		d.log.Warn("not set up: messages are not signed", "key", "signing.domains")
 	}
 	if len(cfg.Rates.Limits) == 0 {
