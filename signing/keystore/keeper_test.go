@@ -1,0 +1,409 @@
+package keystore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pratique/signing/records"
+)
+
+// fakeDNS has two servers. What they answer is by the name of the record.
+type fakeDNS struct {
+	down    error
+	answers map[string][2]any // string: the record; nil: none; error: unknown
+}
+
+func (f *fakeDNS) Ask(_ context.Context, name string) ([]records.Answer, error) {
+	if f.down != nil {
+		return nil, f.down
+	}
+	var answers []records.Answer
+	for i, said := range f.answers[name] {
+		a := records.Answer{Server: fmt.Sprintf("ns%d.example", i+1), Name: name, TTL: 10 * time.Minute}
+		switch said := said.(type) {
+		case string:
+			a.Records, a.TTL = []string{said}, time.Duration(i+1)*time.Hour
+		case error:
+			a.Err = said
+		}
+		answers = append(answers, a)
+	}
+	return answers, nil
+}
+
+// life is a store with its keeper, a clock and a DNS that are set by hand.
+type life struct {
+	*testing.T
+	store  *Store
+	clock  *clock
+	dns    *fakeDNS
+	keeper *Keeper
+	logged bytes.Buffer
+}
+
+func testOptions() Options {
+	o := DefaultOptions()
+	o.ActivateAfter, o.QueueLifetime = time.Hour, 5*day
+	return o
+}
+
+func newLife(t *testing.T, o Options) *life {
+	t.Helper()
+	l := &life{T: t, dns: &fakeDNS{answers: map[string][2]any{}}}
+	l.store, l.clock = newStore(t)
+	l.restart(o)
+	return l
+}
+
+// restart has a new keeper go on with the same store, as a restarted daemon would.
+func (l *life) restart(o Options) {
+	l.keeper = NewKeeper(Open(l.store.Folder(), l.clock.now), l.dns, o, slog.New(slog.NewTextHandler(&l.logged, nil)))
+}
+
+func (l *life) record(k Key) string {
+	l.Helper()
+	private, err := l.store.Load(k)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return private.Record()
+}
+
+func (l *life) publish(k Key) { l.dns.answers[k.Record()] = [2]any{l.record(k), l.record(k)} }
+
+// round plays a round some time after the last one, and compares the states of all
+// keys, as "selector state, selector state", and returns what was logged.
+func (l *life) round(after time.Duration, want string) string {
+	l.Helper()
+	l.clock.at = l.clock.at.Add(after)
+	l.logged.Reset()
+	if _, err := l.keeper.Round(l.Context()); err != nil {
+		l.Errorf("%s: %v", want, err)
+	}
+	l.holds(want)
+	return l.logged.String()
+}
+
+func (l *life) holds(want string) {
+	l.Helper()
+	var got []string
+	for _, k := range l.store.mustKeys(l.T) {
+		got = append(got, fmt.Sprintf("%s %s", k.Selector, k.State))
+	}
+	if s := strings.Join(got, ", "); s != want {
+		l.Errorf("the keys are: %s; want %s\n%s", s, want, l.logged.String())
+	}
+}
+
+func (l *life) says(log string, texts ...string) {
+	l.Helper()
+	for _, text := range texts {
+		if !strings.Contains(log, text) {
+			l.Errorf("the log lacks %q:\n%s", text, log)
+		}
+	}
+}
+
+func (l *life) newKey() Key {
+	l.Helper()
+	made, err := l.store.New(l.Context(), "example.org", "", ed25519Kind)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return made[0]
+}
+
+func (l *life) rotate() Key {
+	l.Helper()
+	made, err := l.store.Rotate(l.Context(), "example.org", "")
+	if err != nil {
+		l.Fatal(err)
+	}
+	return made[0]
+}
+
+func TestLife(t *testing.T) {
+	l := newLife(t, testOptions())
+	first := l.newKey()
+	l.says(l.round(0, "20261124e created"), "waits for its record", "published at 0 of 2 servers", "pratique keys dns example.org")
+	l.publish(first)
+	l.says(l.round(time.Minute, "20261124e published"), "key is now published", "was=created")
+	l.round(59*time.Minute, "20261124e published")
+	l.signs()
+	l.says(l.round(time.Minute, "20261124e active"), "key is now active")
+	l.signs("20261124e")
+	if log := l.round(179*day, "20261124e active"); log != "" {
+		t.Errorf("of a key in its best years: %s", log)
+	}
+	l.says(l.round(2*day, "20261124e active"), "longer than keys.key_age", "pratique keys rotate example.org")
+	if log := l.round(time.Hour, "20261124e active"); log != "" {
+		t.Errorf("said again within the day: %s", log)
+	}
+	l.says(l.round(day, "20261124e active"), "longer than keys.key_age")
+
+	second := l.rotate()
+	if log := l.round(2*day, "20261124e active, 20270525e created"); strings.Contains(log, "key_age") {
+		t.Errorf("said with a successor on its way: %s", log)
+	}
+	l.publish(second)
+	l.round(time.Minute, "20261124e active, 20270525e published")
+	l.says(l.round(time.Hour, "20261124e retiring, 20270525e active"), "succeeded by 20270525e")
+	l.signs("20270525e")
+	// Five days in queues, and two hours in the memory of resolvers: the longer of the two TTLs.
+	l.round(5*day+2*time.Hour-time.Second, "20261124e retiring, 20270525e active")
+	l.says(l.round(time.Second, "20261124e done, 20270525e active"), "safe to remove 20261124e._domainkey.example.org from the DNS")
+	delete(l.dns.answers, first.Record())
+	if log := l.round(day, "20261124e done, 20270525e active"); log != "" {
+		t.Errorf("of a key that is done: %s", log)
+	}
+}
+
+// signs compares the selectors of the keys to sign with.
+func (l *life) signs(want ...string) {
+	l.Helper()
+	domains, err := l.store.Domains()
+	if err != nil {
+		l.Fatal(err)
+	}
+	var got []string
+	for _, d := range domains {
+		for _, k := range d.Keys {
+			got = append(got, k.Selector)
+		}
+	}
+	if !slices.Equal(got, want) {
+		l.Errorf("signs with %v; want %v", got, want)
+	}
+}
+
+// Whatever the DNS says but the right record at every server, nothing becomes active.
+func TestOnlyWhatEveryServerShows(t *testing.T) {
+	l := newLife(t, testOptions())
+	k := l.newKey()
+	right := l.record(k)
+	other := strings.Replace(right, "p=", "p=AAAA", 1)
+	unknown := errors.New("SERVFAIL")
+	for _, answers := range [][2]any{
+		{nil, nil}, {right, nil}, {nil, right}, {right, unknown}, {unknown, unknown}, {right, other}, {right, "v=DKIM1; p="},
+	} {
+		l.dns.answers[k.Record()] = answers
+		l.round(time.Hour, "20261124e created")
+	}
+	l.publish(k)
+	l.round(time.Minute, "20261124e published")
+	// It was there, and is not certain any more: neither on nor back.
+	l.dns.answers[k.Record()] = [2]any{right, unknown}
+	l.round(2*time.Hour, "20261124e published")
+	// It is gone again, at one server: from the beginning.
+	l.dns.answers[k.Record()] = [2]any{right, nil}
+	l.says(l.round(time.Minute, "20261124e created"), "key is now created", "level=WARN", "published at 1 of 2 servers; ns2.example: there is no record")
+	l.publish(k)
+	l.round(time.Minute, "20261124e published")
+	l.round(59*time.Minute, "20261124e published")
+	l.round(time.Minute, "20261124e active")
+}
+
+func TestRecordOfAnActiveKeyVanishes(t *testing.T) {
+	l := newLife(t, testOptions())
+	k := l.newKey()
+	l.publish(k)
+	l.round(0, "20261124e published")
+	l.round(time.Hour, "20261124e active")
+	l.dns.answers[k.Record()] = [2]any{l.record(k), nil}
+	const loud = "level=ERROR msg=\"the record of an active key is not at every server"
+	l.says(l.round(time.Minute, "20261124e active"), loud, "pratique keys dns example.org")
+	l.signs("20261124e")
+	if log := l.round(59*time.Minute, "20261124e active"); log != "" {
+		t.Errorf("said again within the hour: %s", log)
+	}
+	l.says(l.round(time.Minute, "20261124e active"), loud)
+	if sum, err := l.keeper.Round(t.Context()); err != nil || sum.Unverifiable != 1 || !sum.Oldest().Equal(began.Add(time.Hour)) || sum.Count()[Active] != 1 {
+		t.Errorf("summary %+v, %v", sum, err)
+	}
+	l.publish(k)
+	if log := l.round(time.Minute, "20261124e active"); log != "" {
+		t.Errorf("the record is back: %s", log)
+	}
+	l.dns.answers[k.Record()] = [2]any{nil, nil}
+	l.says(l.round(time.Minute, "20261124e active"), loud) // at once, because it had come back
+}
+
+// Without an answer of the DNS nothing moves and nothing is lost.
+func TestDNSDown(t *testing.T) {
+	l := newLife(t, testOptions())
+	const states = "20261124e retiring, 20261124e2 active, 20261124e3 published"
+	first := l.newKey()
+	l.store.set(t, first, func(k *Key) { k.State = Active })
+	second := l.rotate()
+	l.store.set(t, l.key(first.Selector), func(k *Key) { k.State = Retiring })
+	l.store.set(t, second, func(k *Key) { k.State = Active })
+	l.store.set(t, l.rotate(), func(k *Key) { k.State = Published })
+	before := l.store.mustKeys(t)
+	l.dns.down = errors.New("the resolver is silent")
+	l.says(l.round(30*day, states), "not known whether the record of a key is there", "the resolver is silent")
+	l.dns.down = nil
+	for _, k := range before {
+		l.dns.answers[k.Record()] = [2]any{errors.New("timeout"), errors.New("timeout")}
+	}
+	l.round(30*day, states)
+	if after := l.store.mustKeys(t); !slices.Equal(before, after) {
+		t.Errorf("%v became %v", before, after)
+	}
+	for _, k := range before {
+		l.publish(k)
+	}
+	l.round(day, "20261124e done, 20261124e2 retiring, 20261124e3 active")
+}
+
+// key returns the key with a selector as it is now.
+func (l *life) key(selector string) Key {
+	l.Helper()
+	keys := l.store.mustKeys(l.T)
+	return keys[slices.IndexFunc(keys, func(k Key) bool { return k.Selector == selector })]
+}
+
+// Restarts at any point change nothing: all that counts is in the store.
+func TestRestart(t *testing.T) {
+	l := newLife(t, testOptions())
+	k := l.newKey()
+	l.publish(k)
+	l.restart(testOptions())
+	l.round(0, "20261124e published")
+	l.restart(testOptions())
+	l.round(59*time.Minute, "20261124e published")
+	l.restart(testOptions())
+	l.round(time.Minute, "20261124e active")
+	l.publish(l.rotate())
+	l.round(0, "20261124e active, 20261124e2 published")
+	l.restart(testOptions())
+	l.round(time.Hour, "20261124e retiring, 20261124e2 active")
+	l.restart(testOptions())
+	l.round(5*day+time.Hour, "20261124e retiring, 20261124e2 active")
+	l.restart(testOptions())
+	l.round(time.Hour, "20261124e done, 20261124e2 active")
+}
+
+// Times that lie in the future were written by a clock that was wrong. What was
+// waited for is waited for anew; it does not take a year longer, nor is it skipped.
+func TestClockPutBack(t *testing.T) {
+	l := newLife(t, testOptions())
+	l.publish(l.newKey())
+	l.round(365*day, "20261124e published")
+	l.says(l.round(-365*day, "20261124e published"), "the clock was put back")
+	l.round(59*time.Minute, "20261124e published")
+	l.round(time.Minute, "20261124e active")
+	l.publish(l.rotate())
+	l.round(0, "20261124e active, 20261124e2 published")
+	l.clock.at = l.clock.at.Add(365 * day)
+	l.round(0, "20261124e retiring, 20261124e2 active")
+	l.round(-365*day, "20261124e retiring, 20261124e2 active")
+	l.round(5*day, "20261124e retiring, 20261124e2 active")
+	l.round(2*time.Hour, "20261124e done, 20261124e2 active")
+	l.signs("20261124e2")
+}
+
+func TestRotateEvery(t *testing.T) {
+	o := testOptions()
+	o.RotateEvery = 90 * day
+	l := newLife(t, o)
+	l.publish(l.newKey())
+	l.round(0, "20261124e published")
+	l.round(time.Hour, "20261124e active")
+	l.round(90*day-time.Second, "20261124e active")
+	l.says(l.round(time.Second, "20261124e active, 20270222e created"), "key is made: publish its record", "pratique keys dns example.org")
+	l.round(day, "20261124e active, 20270222e created")
+}
+
+// Each algorithm goes its own way.
+func TestAlgorithmsRotateApart(t *testing.T) {
+	l := newLife(t, testOptions())
+	made, err := l.store.New(t.Context(), "example.org", "", Kind{Type: RSA}, ed25519Kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.publish(made[1])
+	l.round(0, "20261124r created, 20261124e published")
+	l.round(time.Hour, "20261124r created, 20261124e active")
+	l.publish(made[0])
+	l.round(0, "20261124r published, 20261124e active")
+	l.round(time.Hour, "20261124r active, 20261124e active")
+	l.signs("20261124r", "20261124e")
+	if _, err := l.store.Rotate(t.Context(), "example.org", Ed25519); err != nil {
+		t.Fatal(err)
+	}
+	l.publish(l.key("20261124e2"))
+	l.round(0, "20261124r active, 20261124e active, 20261124e2 published")
+	l.round(time.Hour, "20261124r active, 20261124e retiring, 20261124e2 active")
+	l.signs("20261124r", "20261124e2")
+}
+
+// A private half that can't be read moves nothing, and is said.
+func TestUnreadableKey(t *testing.T) {
+	l := newLife(t, testOptions())
+	k := l.newKey()
+	l.publish(k)
+	l.round(0, "20261124e published")
+	if err := os.Truncate(l.store.File(k), 0); err != nil {
+		t.Fatal(err)
+	}
+	l.says(l.round(time.Hour, "20261124e published"), "level=WARN", "20261124e.pem: is empty")
+}
+
+// A key that changes while the DNS is asked is not moved by what was seen before.
+func TestKeysThatChangeMeanwhile(t *testing.T) {
+	l := newLife(t, testOptions())
+	k := l.newKey()
+	l.publish(k)
+	l.keeper.dns = askFunc(func(ctx context.Context, name string) ([]records.Answer, error) {
+		if _, err := l.store.Remove(ctx, k.Domain, k.Selector, true); err != nil {
+			t.Error(err)
+		}
+		return l.dns.Ask(ctx, name)
+	})
+	l.round(0, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	l.keeper.dns = askFunc(func(context.Context, string) ([]records.Answer, error) {
+		cancel()
+		return nil, ctx.Err()
+	})
+	l.newKey()
+	if _, err := l.keeper.Round(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a round that was cut short: %v", err)
+	}
+	l.holds("20261124e created")
+}
+
+type askFunc func(context.Context, string) ([]records.Answer, error)
+
+func (f askFunc) Ask(ctx context.Context, name string) ([]records.Answer, error) { return f(ctx, name) }
+
+func TestWait(t *testing.T) {
+	o := DefaultOptions()
+	at := func(d time.Duration) time.Time { return began.Add(-d) }
+	for name, c := range map[string]struct {
+		key  Key
+		want time.Duration
+	}{
+		"new":                   {Key{State: Created, Created: at(0)}, soonest},
+		"an hour old":           {Key{State: Created, Created: at(time.Hour)}, 6 * time.Minute},
+		"a week old":            {Key{State: Created, Created: at(7 * day)}, o.CheckEvery},
+		"just published":        {Key{State: Published, Published: at(0)}, o.ActivateAfter},
+		"published, not active": {Key{State: Published, Published: at(day)}, soonest},
+		"active":                {Key{State: Active, Activated: at(day)}, o.CheckEvery},
+		"retiring":              {Key{State: Retiring, Retired: at(5*day - time.Minute)}, time.Minute},
+		"done":                  {Key{State: Done}, o.CheckEvery},
+	} {
+		k := NewKeeper(Open("", func() time.Time { return began }), nil, o, nil)
+		if got := k.Wait([]Key{c.key, {State: Done}}); got != c.want {
+			t.Errorf("%s: %v; want %v", name, got, c.want)
+		}
+	}
+}
