@@ -28,6 +28,7 @@ type Metrics struct {
 	duration   prometheus.Histogram
 	reloads    *prometheus.CounterVec
 	reloaded   prometheus.Gauge
+	keys       *keyMetrics
 }
 
 // New returns the metrics, all at zero. The clock measures how long messages take.
@@ -71,6 +72,7 @@ func New(now func() time.Time) *Metrics {
 		Help: "1 if the configuration in force is the one on disk as of the last reload.",
 	})
 	m.reloaded.Set(1)
+	m.keys = newKeyMetrics(m.registry, now)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
 		m.duration, m.reloads, m.reloaded, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -69,9 +69,36 @@ pratique_sent_unsigned_total{reason="unknown"} 1
 	}
 }
 
+func TestKeys(t *testing.T) {
+	m := newMetrics()
+	m.Keys(map[string]int{"created": 1, "active": 2}, 1, time.Unix(400, 0))
+	want := `
+# HELP pratique_keys Keys that rotate by themselves, by state.
+# TYPE pratique_keys gauge
+pratique_keys{state="active"} 2
+pratique_keys{state="created"} 1
+# HELP pratique_keys_oldest_active_age_seconds For how long the oldest of the active keys has signed (0: there is none).
+# TYPE pratique_keys_oldest_active_age_seconds gauge
+pratique_keys_oldest_active_age_seconds 600
+# HELP pratique_keys_unverifiable Active keys whose record is not at every authoritative server: receivers can't verify what they sign.
+# TYPE pratique_keys_unverifiable gauge
+pratique_keys_unverifiable 1
+`
+	names := []string{"pratique_keys", "pratique_keys_oldest_active_age_seconds", "pratique_keys_unverifiable"}
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	m.Keys(map[string]int{"created": 0, "active": 0}, 0, time.Time{})
+	want = strings.NewReplacer(`"} 1`, `"} 0`, `"} 2`, `"} 0`, " 600\n", " 0\n", "unverifiable 1", "unverifiable 0").Replace(want)
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMetricNamesAreWellFormed(t *testing.T) {
 	m := newMetrics()
 	m.Observe(&message.Message{}, message.Outcome{})
+	m.Keys(map[string]int{"active": 1}, 0, time.Time{})
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
 		t.Fatal(err)

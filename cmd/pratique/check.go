@@ -39,6 +39,8 @@ func check(e *env, args []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), checkPatience)
 	defer cancel()
 	found := []finding{{"configuration", nameOf(*path), "ok", "no problems"}}
+	cfg, stored := checkStore(e, cfg)
+	found = append(found, stored...)
 	found = append(found, checkKeys(ctx, cfg, !*noDNS)...)
 	found = append(found, checkTable(ctx, e, cfg, !*noDNS)...)
 	found = append(found, checkClamd(ctx, cfg)...)
@@ -71,6 +73,20 @@ func nameOf(path string) string {
 		return defaultConfig
 	}
 	return path
+}
+
+// checkStore puts the active keys of the store behind those of the configuration.
+func checkStore(e *env, cfg *configs.Config) (*configs.Config, []finding) {
+	store := openKeys(e, cfg)
+	full, clashes, err := withStoredKeys(cfg, store)
+	if err != nil {
+		return cfg, []finding{{"key", store.Folder(), "failed", err.Error()}}
+	}
+	var found []finding
+	for _, clash := range clashes {
+		found = append(found, finding{"key", store.Folder(), "warning", clash})
+	}
+	return full, found
 }
 
 // checkClamd asks clamd whether it is there, and whether it finds what it should

@@ -17,7 +17,8 @@ func keysCommands() []command {
 	return []command{
 		{"new", "DOMAIN [--type rsa|ed25519] [--bits N] [--selector S]", "make the first keys of a domain", keysNew},
 		{"dns", "[DOMAIN] [--format zone|plain|json]", "print the records to publish", keysDNS},
-		{"list", "[DOMAIN] [--json]", "list the keys and their states", keysList},
+		{"list", "[DOMAIN] [--json] [--no-dns]", "list the keys, their states, what the DNS shows and what comes next", keysList},
+		{"rotate", "DOMAIN [--type rsa|ed25519]", "make successors of the active keys of a domain", keysRotate},
 		{"remove", "DOMAIN SELECTOR [--force]", "delete a key that is done", keysRemove},
 	}
 }

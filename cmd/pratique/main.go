@@ -43,7 +43,7 @@ func commands() []command {
 		{"preview", "[-o PAGE.html] FILE", "show what a stored message looks like, in one page", previewFile},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
 		{"verify", "[--dns HOST:PORT] [--json] FILE", "verify the DKIM signatures of a message", verify},
-		{"keys", "new|list|dns|remove …", "make and look after keys that rotate by themselves", keys},
+		{"keys", "new|dns|list|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
 		{"config", "", "print the example configuration, which is its manual", printExample},
 		{"version", "", "print the version", version},

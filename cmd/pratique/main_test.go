@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -25,8 +26,9 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txt. Beside the usual commands there is
 // "genkey rsa|ed25519 FILE NAME", which writes a private key and publishes it
-// under NAME at the DNS server $DNS, and "lockstate DIR", which holds a state
-// folder as a running daemon does.
+// under NAME at the DNS server $DNS, "publish FILE", which publishes the records of
+// a zone file there, and "lockstate DIR", which holds a state folder as a running
+// daemon does.
 func TestScripts(t *testing.T) {
 	zone := startDNS(t)
 	blind := clamdtest.Start(t) // calls everything clean
@@ -46,6 +48,12 @@ func TestScripts(t *testing.T) {
 				key, err := signing.LoadKey(ts.MkAbs(args[1]))
 				ts.Check(err)
 				zone.publish(args[2], key.Record())
+			},
+			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
+				if len(args) != 1 {
+					ts.Fatalf("usage: publish FILE")
+				}
+				ts.Check(zone.publishAll(ts.ReadFile(args[0])))
 			},
 			"lockstate": func(ts *testscript.TestScript, _ bool, args []string) {
 				release, err := lockState(ts.MkAbs(args[0]))
@@ -100,11 +108,25 @@ func (z *zone) publish(name, text string) {
 	z.txt[strings.ToLower(dns.Fqdn(name))] = text
 }
 
+// publishAll publishes the TXT records of a zone file.
+func (z *zone) publishAll(text string) error {
+	parser := dns.NewZoneParser(strings.NewReader(text), ".", "")
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		txt, isTXT := rr.(*dns.TXT)
+		if !isTXT {
+			return fmt.Errorf("%v is no TXT record", rr)
+		}
+		z.publish(txt.Hdr.Name, strings.Join(txt.Txt, ""))
+	}
+	return parser.Err()
+}
+
 func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	answer := new(dns.Msg)
 	answer.SetReply(q)
+	answer.Authoritative = true
 	text, ok := z.txt[strings.ToLower(q.Question[0].Name)]
 	switch {
 	case !ok:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -59,6 +60,10 @@ type daemon struct {
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
+
+	using   sync.Mutex       // held while another configuration, or other keys, come into force
+	cfg     *configs.Config  // in force
+	signing []signing.Domain // the keys in force: those of cfg and of the store
 }
 
 func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
@@ -86,10 +91,29 @@ func (d *daemon) close() error { return errors.Join(d.store.Close(), d.unlock())
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
 func (d *daemon) use(cfg *configs.Config) error {
-	pipeline, scanner, err := assemble(cfg, d.linting(cfg), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	d.using.Lock()
+	defer d.using.Unlock()
+	full, clashes, err := withStoredKeys(cfg, openKeys(d.env, cfg))
 	if err != nil {
 		return err
 	}
+	if err := d.put(cfg, full); err != nil {
+		return err
+	}
+	for _, clash := range clashes {
+		d.log.Warn("two sources of keys for one domain", "problem", clash)
+	}
+	d.sayWhatIsMissing(full)
+	return nil
+}
+
+// put has new messages meet a configuration, which with the keys of the store is full.
+func (d *daemon) put(cfg, full *configs.Config) error {
+	pipeline, scanner, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	if err != nil {
+		return err
+	}
+	d.cfg, d.signing = cfg, full.Signing.Domains
 	d.current.Store(pipeline)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
@@ -97,7 +121,6 @@ func (d *daemon) use(cfg *configs.Config) error {
 	if scanner != nil {
 		go scanner.Watch(ctx, clamdWatch)
 	}
-	d.sayWhatIsMissing(cfg)
 	return nil
 }
 
@@ -126,6 +149,7 @@ func (d *daemon) run(ctx context.Context) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	go d.reloadOn(ctx, hangup)
+	defer d.rotateKeys(ctx)()
 	defer d.serveHTTP()()
 
 	for _, l := range listeners {

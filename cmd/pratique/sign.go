@@ -24,7 +24,11 @@ func sign(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	signer, err := signing.New(cfg.Signing, e.now, newLogger(e.stderr, cfg))
+	full, _, err := withStoredKeys(cfg, openKeys(e, cfg))
+	if err != nil {
+		return 0, err
+	}
+	signer, err := signing.New(full.Signing, e.now, newLogger(e.stderr, cfg))
 	if err != nil {
 		return 0, err
 	}

@@ -40,7 +40,7 @@ func advance(keys []Key, seen map[Key]Sight, now time.Time, o Options) []Move {
 		switch {
 		case k.State == Created && sight.State == records.Match:
 			move(k, Published, sight.Text)
-		case k.State == Published && sight.known() && sight.State != records.Match:
+		case k.State == Published && sight.Known() && sight.State != records.Match:
 			k.Published = time.Time{}
 			k.State = Created // since its making: nothing was signed yet
 			moves = append(moves, Move{*k, Published, sight.Text})
@@ -51,7 +51,7 @@ func advance(keys []Key, seen map[Key]Sight, now time.Time, o Options) []Move {
 				}
 			}
 			move(k, Active, sight.Text)
-		case k.State == Retiring && sight.known() && !now.Before(k.release(o)):
+		case k.State == Retiring && sight.Known() && !now.Before(k.release(o)):
 			move(k, Done, fmt.Sprintf("what it signed has left all queues; safe to remove %s from the DNS", k.Record()))
 		}
 	}

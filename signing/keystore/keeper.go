@@ -41,7 +41,7 @@ func (k *Keeper) Round(ctx context.Context) (Summary, error) {
 	if err != nil || len(keys) == 0 {
 		return Summary{}, err
 	}
-	seen := k.store.lookAll(ctx, k.dns, keys)
+	seen := k.store.LookAll(ctx, k.dns, keys)
 	if ctx.Err() != nil {
 		return Summary{}, ctx.Err()
 	}
@@ -74,7 +74,7 @@ func (k *Keeper) tell(m Move) {
 func unverifiable(keys []Key, seen map[Key]Sight) int {
 	n := 0
 	for _, k := range keys {
-		if s := seen[k]; k.State == Active && s.known() && s.State != records.Match {
+		if s := seen[k]; k.State == Active && s.Known() && s.State != records.Match {
 			n++
 		}
 	}
@@ -148,12 +148,12 @@ func (k *Keeper) complaint(key Key, all []Key, s Sight) (c complaint, level slog
 	case key.State == Created && !fine:
 		c.text = "key waits for its record to be at every server"
 		return c, slog.LevelInfo, day
-	case key.State == Active && s.known() && !fine:
+	case key.State == Active && s.Known() && !fine:
 		// A signature whose record is missing is worth no less than none, and most
 		// often the record comes back: so the key signs on, and this is said loudly.
 		c.text = "the record of an active key is not at every server: receivers can't verify what it signs; put it back"
 		return c, slog.LevelError, time.Hour
-	case key.State == Retiring && s.known() && !fine:
+	case key.State == Retiring && s.Known() && !fine:
 		c.text = "the record of a retiring key is gone too early: messages under way can't be verified; put it back"
 		return c, slog.LevelWarn, day
 	case key.State != Done && !fine:

@@ -27,8 +27,8 @@ type Sight struct {
 	TTL   time.Duration `json:"-"` // the longest one, of a Match
 }
 
-// known reports whether anything can be concluded.
-func (s Sight) known() bool { return s.State != "" && s.State != records.Unknown }
+// Known reports whether anything can be concluded.
+func (s Sight) Known() bool { return s.State != "" && s.State != records.Unknown }
 
 // lookPatience bounds the look at one key: several servers, each of which may be
 // asked twice.
@@ -88,8 +88,8 @@ func see(answers []records.Answer, private *signing.PrivateKey) Sight {
 // parallel is how many keys are looked at at a time.
 const parallel = 4
 
-// lookAll looks at all keys whose records should be, or are to be, in the DNS.
-func (s *Store) lookAll(ctx context.Context, dns DNS, keys []Key) map[Key]Sight {
+// LookAll looks at all keys whose records should be, or are to be, in the DNS.
+func (s *Store) LookAll(ctx context.Context, dns DNS, keys []Key) map[Key]Sight {
 	wanted := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return k.State == Done })
 	found := make([]Sight, len(wanted))
 	turn := make(chan struct{}, parallel)

@@ -161,6 +161,15 @@ func (d *disk) writeList(keys []Key) error {
 	return nil
 }
 
+// Changed returns when the list of the keys was last written; zero: it is not there.
+func (s *Store) Changed() time.Time {
+	info, err := os.Stat(filepath.Join(s.folder, listName))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // Domains returns the keys to sign with: those that are active.
 func (s *Store) Domains() ([]signing.Domain, error) {
 	keys, err := s.Keys()
