@@ -18,13 +18,18 @@ type body struct {
 	from     string      // the From domain, "" if it is not one
 	domains  DomainFacts // known by the end of the message
 
-	references references
+	references  references
+	unsubscribe *unsubscribe // nil: not bulk mail
 }
 
-func newBody(l *Lint, m *message.Message, f *findings) *body {
-	b := &body{lint: l, m: m, findings: f}
+// newBody begins the body behind a header that was judged.
+func newBody(h *header) *body {
+	b := &body{lint: h.lint, m: h.m, findings: h.findings}
+	if h.lint.documents && h.isBulk() {
+		b.unsubscribe = newUnsubscribe(h.values("List-Unsubscribe"))
+	}
 	b.parser = newParser(b)
-	b.parser.start(rootFields(&m.Header))
+	b.parser.start(rootFields(&h.m.Header))
 	return b
 }
 
@@ -69,11 +74,9 @@ func (b *body) begin(p *part) (wanted bool) {
 	}
 	if b.lint.documents {
 		b.references.begin(p)
-		if opensDocument(p) {
-			p.rules.document = newDocument(p, &b.references)
-		}
+		p.rules.text = b.openText(p)
 	}
-	return p.rules.zip != nil || p.rules.document != nil
+	return p.rules.zip != nil || p.rules.text != nil
 }
 
 func (b *body) opening(p *part, line []byte) { p.rules.sniff.line(p, line) }
@@ -82,14 +85,14 @@ func (b *body) data(p *part, octets []byte, begins bool) {
 	if p.rules.zip != nil {
 		p.rules.zip.write(octets)
 	}
-	if p.rules.document != nil {
-		p.rules.document.decoder.write(octets, begins)
+	if p.rules.text != nil {
+		p.rules.text.decoder.write(octets, begins)
 	}
 }
 
 func (b *body) end(p *part) {
-	if p.rules.document != nil {
-		p.rules.document.close()
+	if p.rules.text != nil {
+		p.rules.text.close()
 	}
 	for _, i := range b.lint.ended {
 		b.rule = i

@@ -97,6 +97,17 @@ func (h *header) first(name string) int {
 	return -1
 }
 
+// values returns the unfolded values of the fields of a name.
+func (h *header) values(name string) []string {
+	var values []string
+	for i := range h.fields {
+		if h.fields[i].Is(name) {
+			values = append(values, h.fields[i].Unfolded())
+		}
+	}
+	return values
+}
+
 func (h *header) has(name string) bool { return h.first(name) >= 0 }
 
 // second returns the index in h.fields of the second field of a name, or -1.

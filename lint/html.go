@@ -7,16 +7,13 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// Rules on html, and what they keep of a document while it passes. Looked at is
-// what a mail program shows of the message: not attachments, and not what was
-// forwarded with its own header.
+// Rules on html, and what they keep of a document while it passes.
 
 // maxShownHTML is what Gmail shows of a document before it clips it.
 const maxShownHTML = 102 << 10
 
-// document is an open text/html part.
+// document is the html of an open text.
 type document struct {
-	decoder  *textDecoder
 	scanner  *htmlScanner // nil: the charset is none that can be scanned
 	links    links
 	images   images
@@ -24,20 +21,15 @@ type document struct {
 	hidden   hiddenText
 
 	references *references // of the whole message
+	shown      *shownText  // the text that it holds
 }
 
-func newDocument(p *part, r *references) *document {
-	d := &document{references: r}
-	if scannable(p) {
+func newDocument(t *shownText, r *references, scannable bool) *document {
+	d := &document{shown: t, references: r}
+	if scannable {
 		d.scanner = &htmlScanner{to: d}
 	}
-	d.decoder = newTextDecoder(p.encoding, d.decoded)
 	return d
-}
-
-// opensDocument reports whether the entity is html that a mail program shows.
-func opensDocument(p *part) bool {
-	return p.is("text/html") && !p.attached() && !p.forwarded
 }
 
 // scannable reports whether the charset has the octets of ASCII mean ASCII: the
@@ -54,7 +46,7 @@ func scannable(p *part) bool {
 	return true
 }
 
-func (d *document) decoded(b []byte) {
+func (d *document) write(b []byte) {
 	if d.scanner != nil {
 		d.scanner.write(b)
 	}
@@ -62,7 +54,6 @@ func (d *document) decoded(b []byte) {
 
 // close scans what is left of the document.
 func (d *document) close() {
-	d.decoder.close()
 	if d.scanner != nil {
 		d.scanner.close()
 	}
@@ -73,6 +64,9 @@ func (d *document) close() {
 func (d *document) text(b []byte) {
 	d.links.write(b)
 	d.hidden.write(d, b)
+	if d.shown.reading() {
+		d.shown.read(withoutReferences(b))
+	}
 }
 
 // comment looks for what only Outlook reads: its conditional comments hold images, too.
@@ -89,6 +83,7 @@ func (d *document) raw(element string, b []byte) {
 
 func (d *document) startTag(t *tag) {
 	name := atom.Lookup(t.name)
+	d.readTag(name, t)
 	d.stripped.startTag(d, name, t)
 	d.links.startTag(d, name, t)
 	d.hidden.startTag(name, t)
@@ -101,10 +96,30 @@ func (d *document) startTag(t *tag) {
 
 func (d *document) endTag(name []byte) {
 	element := atom.Lookup(name)
+	d.readTag(element, nil)
 	if element == atom.A {
 		d.links.close(d)
 	}
 	d.hidden.endTag(element)
+}
+
+// readTag has the text read on behind a tag, with the words that stand for an image
+// and the target of a link. The tag is nil for an end tag.
+func (d *document) readTag(name atom.Atom, t *tag) {
+	if d.shown.words != nil && endsWord(name) {
+		d.shown.words.end()
+	}
+	if t == nil || !d.shown.reading() {
+		return
+	}
+	switch name {
+	case atom.Img, atom.Area:
+		d.shown.read(withoutReferences(t.raw("alt")))
+		d.shown.read([]byte(" "))
+	}
+	if d.shown.unsubscribe != nil && (name == atom.A || name == atom.Area) {
+		d.shown.unsubscribe.write([]byte(" " + t.get("href") + " "))
+	}
 }
 
 // spot is what was seen in a document, the first of its kind, and how often.
@@ -137,9 +152,17 @@ func (b *body) foundSpot(p *part, s *spot) {
 	}
 }
 
+// document is the html that was read of the entity, or nil.
+func (p *part) document() *document {
+	if p.rules.text == nil {
+		return nil
+	}
+	return p.rules.text.document
+}
+
 // documentSize goes by the decoded size: that is what Gmail counts.
 func documentSize(b *body, p *part) {
-	if d := p.rules.document; d != nil && d.decoder.size > maxShownHTML {
-		b.found(p, p.where(), fmt.Sprintf("%d octets, at most %d", d.decoder.size, maxShownHTML))
+	if t := p.rules.text; p.document() != nil && t.decoder.size > maxShownHTML {
+		b.found(p, p.where(), fmt.Sprintf("%d octets, at most %d", t.decoder.size, maxShownHTML))
 	}
 }

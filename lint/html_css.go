@@ -64,11 +64,7 @@ func withoutCSSComments(style []byte) []byte {
 
 // styleOf returns the style attribute of a tag, to be read by eachDeclaration.
 func styleOf(t *tag) []byte {
-	style := t.raw("style")
-	if bytes.IndexByte(style, '&') >= 0 {
-		return []byte(unescaped(style))
-	}
-	return style
+	return withoutReferences(t.raw("style"))
 }
 
 // colour is one of 24 bits, or none that is known.

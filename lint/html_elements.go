@@ -57,7 +57,7 @@ func isEvent(a *attribute) bool {
 }
 
 func strippedElements(b *body, p *part) {
-	d := p.rules.document
+	d := p.document()
 	if d == nil {
 		return
 	}
@@ -106,13 +106,13 @@ func (s *images) image(d *document, t *tag) {
 }
 
 func embeddedImages(b *body, p *part) {
-	if d := p.rules.document; d != nil {
+	if d := p.document(); d != nil {
 		b.foundSpot(p, &d.images.embedded)
 	}
 }
 
 func imageAttributes(b *body, p *part) {
-	if d := p.rules.document; d != nil {
+	if d := p.document(); d != nil {
 		b.foundSpot(p, &d.images.noAlt)
 		b.foundSpot(p, &d.images.noWidth)
 	}

@@ -232,7 +232,7 @@ func endsBefore(open, next atom.Atom) bool {
 }
 
 func hiddenTexts(b *body, p *part) {
-	d := p.rules.document
+	d := p.document()
 	if d == nil {
 		return
 	}

@@ -122,14 +122,14 @@ func rewrites(host string) bool {
 }
 
 func misleadingLinks(b *body, p *part) {
-	if d := p.rules.document; d != nil {
+	if d := p.document(); d != nil {
 		b.foundSpot(p, &d.links.misleading)
 	}
 }
 
 // deceivingLinks warns at most of what only begins like a deception.
 func deceivingLinks(b *body, p *part) {
-	d := p.rules.document
+	d := p.document()
 	if d == nil {
 		return
 	}

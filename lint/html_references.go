@@ -47,7 +47,7 @@ func (r *references) begin(p *part) {
 	switch {
 	case p.forwarded:
 		return
-	case opensDocument(p) && scannable(p):
+	case p.is("text/html") && !p.attached() && scannable(p):
 		r.read, r.current = true, p.where()
 	case p.is("text/html"), p.is("text/css"):
 		r.unread = true

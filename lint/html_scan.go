@@ -59,6 +59,14 @@ func unescaped(b []byte) string {
 	return html.UnescapeString(string(b))
 }
 
+// withoutReferences is unescaped for octets.
+func withoutReferences(b []byte) []byte {
+	if bytes.IndexByte(b, '&') < 0 {
+		return b
+	}
+	return []byte(unescaped(b))
+}
+
 // htmlWindow is how much of a document the scanner has before it. A tag that does
 // not fit is judged by its beginning.
 const htmlWindow = 16 << 10

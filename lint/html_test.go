@@ -1,10 +1,14 @@
 package lint
 
 import (
+	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"pratique/message"
 )
 
 func TestTextDecoder(t *testing.T) {
@@ -256,4 +260,38 @@ func keptBy(t *testing.T, l *Lint, header, body string) int64 {
 	}
 	runtime.KeepAlive(body)
 	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}
+
+// Any split of the body gives the same findings, whatever is in it.
+func FuzzTexts(f *testing.F) {
+	for _, document := range oddDocuments {
+		f.Add(document, "plain", uint64(1))
+	}
+	f.Add("<a href=3D'http://1.2.3.4/'>exa=\r\nmple.org</a><img src=cid:x><p style=display:none>x", "Hello", uint64(0))
+	f.Add("PGEgaHJlZj0n\r\naHR0cDov", "SGVsbG8=", uint64(1))
+	opts := DefaultOptions()
+	opts.Bulk = []string{"example.org"}
+	l := newLint(f, opts).Collecting()
+	f.Fuzz(func(t *testing.T, html, plain string, seed uint64) {
+		encoding := "\r\nContent-Transfer-Encoding: " + []string{"quoted-printable", "base64", "8bit"}[seed%3] + "\r\n\r\n"
+		body := "--b\r\nContent-Type: text/plain" + encoding + plain + "\r\n--b\r\nContent-Type: text/html" + encoding + html + "\r\n--b--\r\n"
+		header := plainHeader + "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n"
+		findings := func(cuts func(int) int) []message.Finding {
+			m := fromAnn()
+			if _, err := run(l, m, header, body, cuts); err != nil {
+				t.Fatal(err)
+			}
+			return m.Findings
+		}
+		random := rand.New(rand.NewPCG(seed, 1))
+		want := findings(whole)
+		if got := findings(func(int) int { return random.IntN(40) }); !reflect.DeepEqual(got, want) {
+			t.Errorf("in pieces %+v, whole %+v", got, want)
+		}
+		for _, found := range want {
+			if text := found.Where + found.Detail; len(text) > 1000 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%+v", found)
+			}
+		}
+	})
 }

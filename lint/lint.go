@@ -45,6 +45,7 @@ type Env struct {
 type Lint struct {
 	env        Env
 	maxSize    int64
+	bulk       []string // senders of bulk mail
 	rules      []Rule
 	actions    []Action // by index in rules
 	header     []int    // rules with work to do at each step, none of them off
@@ -65,7 +66,7 @@ func New(opts Options, env Env) (*Lint, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	l := &Lint{env: env, maxSize: opts.MaxSize, rules: table()}
+	l := &Lint{env: env, maxSize: opts.MaxSize, bulk: opts.Bulk, rules: table()}
 	for i, rule := range l.rules {
 		action := rule.Default
 		if set, ok := opts.Rules[rule.ID]; ok {
@@ -144,7 +145,7 @@ func (i *inspector) Header() error {
 	if err := h.judge(); err != nil {
 		return err
 	}
-	i.body = newBody(i.lint, i.m, i.findings)
+	i.body = newBody(h)
 	i.body.from, i.domains = h.fromDomain(), h.askDNS()
 	return i.findings.settle()
 }

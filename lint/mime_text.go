@@ -13,7 +13,8 @@ type partRules struct {
 	plain, html int // of a multipart/alternative: the number of the first branch that holds such text
 	sniff       sniffer
 	zip         *zipNames
-	document    *document
+	text        *shownText // nil: no rule reads it
+	versions    *versions  // of the outermost multipart/alternative
 }
 
 // htmlAlone judges html that stands in no multipart/alternative, and notes for

@@ -74,7 +74,7 @@ func Rules() []Rule { return table() }
 // table is the catalogue. It is a function because the rules' functions look
 // things up in it; a Lint calls it once.
 func table() []Rule {
-	return slices.Concat(authRules(), headerRules(), mimeRules(), htmlRules())
+	return slices.Concat(authRules(), headerRules(), listRules(), mimeRules(), htmlRules())
 }
 
 func headerRules() []Rule {
@@ -132,6 +132,13 @@ func headerRules() []Rule {
 	}
 }
 
+func listRules() []Rule {
+	return []Rule{
+		{ID: "L06", Name: "no unsubscribe link in the body", Description: "Bulk mail (bulk) does not show how to unsubscribe.",
+			Source: "Google and Yahoo sender guidelines", Default: Warn, document: true, end: noUnsubscribeLink},
+	}
+}
+
 func mimeRules() []Rule {
 	return []Rule{
 		{ID: "M01", Name: "multipart without its boundary", Description: "A multipart has no boundary parameter, or its boundary never appears.",
@@ -160,6 +167,8 @@ func mimeRules() []Rule {
 			Source: "RFC 2387, RFC 2392 2", Default: Warn, document: true, end: danglingReferences},
 		{ID: "M16", Name: "cid: image outside multipart/related", Description: "An image that the html refers to by cid: is in no multipart/related.",
 			Source: "RFC 2387 1", Default: Warn, document: true, end: unrelatedImages},
+		{ID: "M17", Name: "plain text far from the html", Description: "The text/plain alternative is empty, or says something else than the html.",
+			Source: "RFC 2046 5.1.4", Default: Warn, document: true, ended: alternativesDiffer},
 		{ID: "M18", Name: "too many or too deep parts", Description: "Parts are nested deeper than 20, there are more than 500, a part's header is over 64 KiB, or one of its fields has more than 64 parameters.",
 			Source: "what a parser can bear", Default: Reject, reply: badForm, inner: true, part: structureSize},
 		{ID: "M19", Name: "blocked attachment type", Description: "An attachment, or a file in a zip archive, has a name that big receivers block.",

@@ -91,6 +91,8 @@ func ruleOptions(id string) Options {
 	switch id {
 	case "H28":
 		opts.Rules = map[string]string{"H03": "off"}
+	case "L06":
+		opts.Bulk = []string{"*.example.org"}
 	case "M20":
 		opts.MaxSize = 4 << 10
 	}
