@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"pratique/configs"
@@ -14,7 +14,6 @@ import (
 
 const (
 	tablePatience = 30 * time.Second // bounds the look-ups for a table, so that clamd and milter get their turn
-	tableLookups  = 16               // at a time
 	tableNamed    = 20               // findings that are printed of a table, for each topic
 )
 
@@ -23,19 +22,9 @@ const (
 type tableCheck struct {
 	file    string
 	domains int
-	keys    map[string]loadedKey // by file: many lines may name one
-	records map[string]tableRecord
+	loader  keyLoader
+	keys    map[string]configuredKey // by the names of their records: many lines may share one
 	bad     []finding
-}
-
-type loadedKey struct {
-	key *signing.PrivateKey
-	err error
-}
-
-type tableRecord struct {
-	domain signing.Domain
-	key    signing.Key
 }
 
 // checkTable looks at the table of domains, every key in it, and their records.
@@ -52,14 +41,14 @@ func checkTable(ctx context.Context, e *env, cfg *configs.Config, dns bool) []fi
 		}
 		return found
 	}
-	t := &tableCheck{file: file, keys: map[string]loadedKey{}, records: map[string]tableRecord{}}
+	t := &tableCheck{file: file, loader: keyLoader{}, keys: map[string]configuredKey{}}
 	if err := signing.ReadTable(file, t.add); err != nil { // it has changed since
 		return []finding{{"table", file, "failed", err.Error()}}
 	}
 	found := append(firstOf(t.bad, "key", file),
-		finding{"table", file, "ok", fmt.Sprintf("%d domains, %d key files", t.domains, len(t.keys))})
+		finding{"table", file, "ok", fmt.Sprintf("%d domains, %d key files", t.domains, len(t.loader))})
 	if dns {
-		found = append(found, t.lookUp(ctx, signing.Resolver(cfg.DNS.Resolver))...)
+		found = append(found, t.lookUp(ctx, cfg)...)
 	}
 	return found
 }
@@ -67,64 +56,43 @@ func checkTable(ctx context.Context, e *env, cfg *configs.Config, dns bool) []fi
 func (t *tableCheck) add(line int, d signing.Domain) error {
 	t.domains++
 	for _, k := range d.Keys {
-		l, ok := t.keys[k.File]
-		if !ok {
-			l.key, l.err = signing.LoadKey(k.File)
-			t.keys[k.File] = l
+		key := t.loader.load(d, k)
+		f := describeKey(key)
+		if key.private != nil {
+			t.keys[key.record()] = key
+		} else {
+			f.Text = fmt.Sprintf("%s:%d: %s", t.file, line, f.Text)
 		}
-		if l.err != nil {
-			t.bad = append(t.bad, finding{"key", k.Selector + " of " + d.Domain, "failed", fmt.Sprintf("%s:%d: %v", t.file, line, l.err)})
-			continue
-		}
-		if f := describeKey(d, k, l.key); f.State != "ok" {
+		if f.State != "ok" {
 			t.bad = append(t.bad, f)
 		}
-		t.records[d.RecordName(k.Selector)] = tableRecord{d, k}
 	}
 	return nil
 }
 
 // lookUp compares the keys with what is published, for as long as there is patience.
-func (t *tableCheck) lookUp(ctx context.Context, lookup signing.LookupTXT) []finding {
+func (t *tableCheck) lookUp(ctx context.Context, cfg *configs.Config) []finding {
 	ctx, cancel := context.WithTimeout(ctx, tablePatience)
 	defer cancel()
-	records := make(chan tableRecord)
-	go func() {
-		defer close(records)
-		for _, r := range t.records {
-			records <- r
-		}
-	}()
-	var mu sync.Mutex
+	surveys := survey(ctx, cfg, slices.Collect(maps.Values(t.keys)))
 	var bad []finding
 	good, missed := 0, 0
-	var group sync.WaitGroup
-	for range tableLookups {
-		group.Go(func() {
-			for r := range records {
-				var f finding
-				if ctx.Err() == nil {
-					f = checkRecord(ctx, lookup, r.domain, r.key, t.keys[r.key.File].key)
-				}
-				mu.Lock()
-				switch {
-				case ctx.Err() != nil:
-					missed++
-				case f.State == "ok":
-					good++
-				default:
-					bad = append(bad, f)
-				}
-				mu.Unlock()
-			}
-		})
+	for name, k := range t.keys {
+		f := describeRecord(k, surveys)
+		switch _, looked := surveys[name]; {
+		case !looked:
+			missed++
+		case f.State == "ok":
+			good++
+		default:
+			bad = append(bad, f)
+		}
 	}
-	group.Wait()
 	found := firstOf(bad, "dns", t.file)
 	if missed > 0 {
 		found = append(found, finding{"dns", t.file, "warning", fmt.Sprintf("%d records were not looked at: no more time", missed)})
 	}
-	return append(found, finding{"dns", t.file, "ok", fmt.Sprintf("%d of %d records are published and fit their keys", good, len(t.records))})
+	return append(found, finding{"dns", t.file, "ok", fmt.Sprintf("%d of %d records are published and fit their keys", good, len(t.keys))})
 }
 
 // firstOf returns the first findings, by their subjects, and how many there are beyond them.

@@ -19,6 +19,7 @@ func keysCommands() []command {
 		{"dns", "[DOMAIN] [--format zone|plain|json]", "print the records to publish", keysDNS},
 		{"list", "[DOMAIN] [--json] [--no-dns]", "list the keys, their states, what the DNS shows and what comes next", keysList},
 		{"rotate", "DOMAIN [--type rsa|ed25519]", "make successors of the active keys of a domain", keysRotate},
+		{"check", "[DOMAIN] [--json]", "compare every key with its record at all authoritative servers", keysCheck},
 		{"remove", "DOMAIN SELECTOR [--force]", "delete a key that is done", keysRemove},
 	}
 }

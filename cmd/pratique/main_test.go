@@ -27,14 +27,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txt. Beside the usual commands there is
 // "genkey rsa|ed25519 FILE NAME", which writes a private key and publishes it
 // under NAME at the DNS server $DNS, "publish FILE", which publishes the records of
-// a zone file there, and "lockstate DIR", which holds a state folder as a running
-// daemon does.
+// a zone file there, "publishtext NAME TEXT", and "lockstate DIR", which holds a
+// state folder as a running daemon does.
 func TestScripts(t *testing.T) {
-	zone := startDNS(t)
 	blind := clamdtest.Start(t) // calls everything clean
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			zone := startDNS(t) // one for each script: they run side by side
+			e.Values[zoneKey{}] = zone
 			e.Setenv("DNS", zone.addr)
 			e.Setenv("BLINDCLAMD", blind.Address())
 			return nil
@@ -47,13 +48,19 @@ func TestScripts(t *testing.T) {
 				ts.Check(writeKey(args[0], ts.MkAbs(args[1])))
 				key, err := signing.LoadKey(ts.MkAbs(args[1]))
 				ts.Check(err)
-				zone.publish(args[2], key.Record())
+				ts.Value(zoneKey{}).(*zone).publish(args[2], key.Record())
+			},
+			"publishtext": func(ts *testscript.TestScript, _ bool, args []string) {
+				if len(args) != 2 {
+					ts.Fatalf("usage: publishtext NAME TEXT")
+				}
+				ts.Value(zoneKey{}).(*zone).publish(args[0], args[1])
 			},
 			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
 				if len(args) != 1 {
 					ts.Fatalf("usage: publish FILE")
 				}
-				ts.Check(zone.publishAll(ts.ReadFile(args[0])))
+				ts.Check(ts.Value(zoneKey{}).(*zone).publishAll(ts.ReadFile(args[0])))
 			},
 			"lockstate": func(ts *testscript.TestScript, _ bool, args []string) {
 				release, err := lockState(ts.MkAbs(args[0]))
@@ -82,7 +89,10 @@ func writeKey(kind, file string) error {
 	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-// zone is a DNS server that knows some TXT records.
+// zoneKey finds the DNS server of a script.
+type zoneKey struct{}
+
+// zone is a DNS server with authority for everything, that knows some TXT records.
 type zone struct {
 	addr string
 	mu   sync.Mutex
