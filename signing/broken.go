@@ -18,6 +18,30 @@ type Broken struct {
 // built, in order of their names.
 func (s *Signer) Broken() []Broken { return s.table.broken }
 
+// Worse returns an error if there is a domain that this signer can't sign for and
+// that the other one could, or had nothing to do with. It names the first ones.
+func (s *Signer) Worse(than *Signer) error {
+	was := map[string]bool{}
+	for _, b := range than.Broken() {
+		was[b.Domain] = true
+	}
+	var errs []error
+	more := 0
+	for _, b := range s.Broken() {
+		switch {
+		case was[b.Domain]:
+		case len(errs) == maxNamed:
+			more++
+		default:
+			errs = append(errs, b.Err)
+		}
+	}
+	if more > 0 {
+		errs = append(errs, fmt.Errorf("and no signature for %d more domains", more))
+	}
+	return errors.Join(errs...)
+}
+
 // maxNamed is how many domains the log names at most for one kind of trouble: a
 // folder that can't be read may hold the keys of all.
 const maxNamed = 20

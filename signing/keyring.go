@@ -28,6 +28,7 @@ type heldKey struct {
 	file      string
 	algorithm string // a=
 	weakness  string
+	stamp     Stamp // as it was before it was read
 	err       error // why it can't be used
 	ready     func() (signFunc, error)
 }
@@ -62,6 +63,7 @@ func (r *keyring) load() {
 }
 
 func (k *heldKey) load(r *keyring) {
+	k.stamp = stampOf(k.file)
 	text, err := readKeyFile(k.file)
 	if err == nil {
 		err = k.parse(text, r)

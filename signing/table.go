@@ -11,6 +11,8 @@ import (
 type table struct {
 	exact  map[string]*entry
 	below  map[string]*entry // by parent: "example.org" for "*.example.org"
+	keys   *keyring
+	stamp  Stamp // of the file, as it was before it was read
 	broken []Broken
 }
 
@@ -31,8 +33,8 @@ type publishedKey struct {
 
 // newTable reads the keys of the domains, and of those of the file if it is not "".
 func newTable(domains []Domain, file string, keys *keyring) (*table, error) {
-	t := &table{exact: map[string]*entry{}, below: map[string]*entry{}}
-	b := tableBuilder{table: t, keys: keys, words: map[string]string{}}
+	t := &table{exact: map[string]*entry{}, below: map[string]*entry{}, keys: keys}
+	b := tableBuilder{table: t, words: map[string]string{}}
 	for _, d := range domains {
 		if err := b.add(0, d); err != nil {
 			return nil, err
@@ -100,7 +102,6 @@ func parents(domain string) iter.Seq[string] {
 // what the table needs: a part of a string keeps the whole.
 type tableBuilder struct {
 	table *table
-	keys  *keyring
 	words map[string]string // selectors, identities and the like, each once
 }
 
@@ -121,7 +122,7 @@ func (b *tableBuilder) add(line int, d Domain) error {
 		e.domain = b.word(signing)
 	}
 	for _, k := range d.Keys {
-		e.keys = append(e.keys, publishedKey{b.word(k.Selector), b.keys.get(k.File)})
+		e.keys = append(e.keys, publishedKey{b.word(k.Selector), b.table.keys.get(k.File)})
 	}
 	into[name] = e
 	return nil
@@ -129,6 +130,7 @@ func (b *tableBuilder) add(line int, d Domain) error {
 
 // addFile adds what is in the table file. The table is of no use after an error.
 func (b *tableBuilder) addFile(file string) error {
+	b.table.stamp = stampOf(file)
 	problems := &TableError{File: file}
 	err := problems.read(func(line int, d Domain) {
 		if err := b.add(line, d); err != nil {

@@ -4,6 +4,7 @@
 package telemetry
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -28,6 +29,8 @@ type Metrics struct {
 	duration   prometheus.Histogram
 	reloads    *prometheus.CounterVec
 	reloaded   prometheus.Gauge
+	broken     prometheus.Gauge
+	brokenName *prometheus.GaugeVec
 	keys       *keyMetrics
 }
 
@@ -72,9 +75,17 @@ func New(now func() time.Time) *Metrics {
 		Help: "1 if the configuration in force is the one on disk as of the last reload.",
 	})
 	m.reloaded.Set(1)
+	m.broken = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "pratique_signing_domains_broken",
+		Help: "Domains whose mail can't be signed, because one of their keys is of no use.",
+	})
+	m.brokenName = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "pratique_signing_domain_broken",
+		Help: fmt.Sprintf("1 for each domain whose mail can't be signed; of very many the first %d by name.", maxBrokenNames),
+	}, []string{"domain"})
 	m.keys = newKeyMetrics(m.registry, now)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
-		m.duration, m.reloads, m.reloaded, collectors.NewGoCollector(),
+		m.duration, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -121,6 +132,18 @@ func unsigned(msg *message.Message) (reason string, unsigned bool) {
 // ExpectUnsigned counts a reason for unsigned mail from zero: an alert on a rise
 // must see the first message.
 func (m *Metrics) ExpectUnsigned(reason string) { m.unsigned.WithLabelValues(reason) }
+
+// maxBrokenNames bounds the domains that have a time series of their own.
+const maxBrokenNames = 20
+
+// Broken sets the domains that can't be signed for, sorted by name.
+func (m *Metrics) Broken(domains []string) {
+	m.broken.Set(float64(len(domains)))
+	m.brokenName.Reset()
+	for _, domain := range domains[:min(len(domains), maxBrokenNames)] {
+		m.brokenName.WithLabelValues(domain).Set(1)
+	}
+}
 
 // Reloaded counts a reload of the configuration.
 func (m *Metrics) Reloaded(ok bool) {

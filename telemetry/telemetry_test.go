@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -91,6 +92,34 @@ pratique_keys_unverifiable 1
 	m.Keys(map[string]int{"created": 0, "active": 0}, 0, time.Time{})
 	want = strings.NewReplacer(`"} 1`, `"} 0`, `"} 2`, `"} 0`, " 600\n", " 0\n", "unverifiable 1", "unverifiable 0").Replace(want)
 	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBrokenDomains(t *testing.T) {
+	m := newMetrics()
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = fmt.Sprintf("c%03d.example", i)
+	}
+	m.Broken(many)
+	if n := testutil.CollectAndCount(m.brokenName); n != maxBrokenNames {
+		t.Errorf("%d series for 1000 domains", n)
+	}
+	if n := testutil.ToFloat64(m.broken); n != 1000 {
+		t.Errorf("%v of 1000 domains", n)
+	}
+	m.Broken([]string{"*.b.example", "c999.example"})
+	want := `
+# HELP pratique_signing_domain_broken 1 for each domain whose mail can't be signed; of very many the first 20 by name.
+# TYPE pratique_signing_domain_broken gauge
+pratique_signing_domain_broken{domain="*.b.example"} 1
+pratique_signing_domain_broken{domain="c999.example"} 1
+# HELP pratique_signing_domains_broken Domains whose mail can't be signed, because one of their keys is of no use.
+# TYPE pratique_signing_domains_broken gauge
+pratique_signing_domains_broken 2
+`
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), "pratique_signing_domain_broken", "pratique_signing_domains_broken"); err != nil {
 		t.Error(err)
 	}
 }

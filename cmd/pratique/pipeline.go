@@ -14,31 +14,39 @@ import (
 	"pratique/signing"
 )
 
+// assembly is what messages meet under a configuration, and the parts of it that
+// the daemon has more to do with.
+type assembly struct {
+	pipeline *message.Pipeline
+	scanner  *scanning.Scanner // nil without a clamd
+	signer   *signing.Signer
+}
+
 // assemble builds what messages meet under a configuration. The order of the
 // checks is here: what may edit the header comes before signing, which is last,
 // so that the signatures cover the message as it leaves.
-func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*message.Pipeline, *scanning.Scanner, error) {
+func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := access.New(cfg.Access)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	counted, err := rates.New(store, cfg.Rates)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	linter, err := lint.New(cfg.Lint, linting)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	scanner, scan, err := newScanner(cfg, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	signer, err := signing.New(cfg.Signing, now, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &message.Pipeline{
+	pipeline := &message.Pipeline{
 		Gates: []message.Gate{who},
 		Checks: message.NewChain(
 			message.Link{Check: who},
@@ -49,7 +57,8 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 		),
 		// The signer first: it completes the record that the others count and store.
 		Observers: append([]message.Observer{signer, counted}, observers...),
-	}, scanner, nil
+	}
+	return &assembly{pipeline, scanner, signer}, nil
 }
 
 // newScanner returns the scanner, nil without a clamd, and its place in the chain.

@@ -64,6 +64,7 @@ type daemon struct {
 	using   sync.Mutex       // held while another configuration, or other keys, come into force
 	cfg     *configs.Config  // in force
 	signing []signing.Domain // the keys in force: those of cfg and of the store
+	signer  *signing.Signer  // in force
 }
 
 func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
@@ -107,21 +108,38 @@ func (d *daemon) use(cfg *configs.Config) error {
 	return nil
 }
 
-// put has new messages meet a configuration, which with the keys of the store is full.
+// put has new messages meet a configuration, which with the keys of the store is
+// full. At start a key of no use stops the mail of its domain alone. Later it keeps
+// the old configuration in force, which still has the key that was good: the file
+// may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
-	pipeline, scanner, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
 	if err != nil {
 		return err
 	}
-	d.cfg, d.signing = cfg, full.Signing.Domains
-	d.current.Store(pipeline)
+	if d.signer != nil {
+		if err := a.signer.Worse(d.signer); err != nil {
+			return err
+		}
+	}
+	d.cfg, d.signing, d.signer = cfg, full.Signing.Domains, a.signer
+	d.current.Store(a.pipeline)
+	d.metrics.Broken(brokenDomains(a.signer))
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
 	d.unwatch = cancel
-	if scanner != nil {
-		go scanner.Watch(ctx, clamdWatch)
+	if a.scanner != nil {
+		go a.scanner.Watch(ctx, clamdWatch)
 	}
 	return nil
+}
+
+func brokenDomains(s *signing.Signer) []string {
+	var names []string
+	for _, b := range s.Broken() {
+		names = append(names, b.Domain)
+	}
+	return names
 }
 
 // sayWhatIsMissing names what an administrator may believe to be on.
