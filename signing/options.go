@@ -19,6 +19,7 @@ type Options struct {
 	ReasonHeader     string          `toml:"reason_header"`    // field that tells why a message leaves unsigned; "": none
 	Domains          []Domain        `toml:"domains"`
 	Table            string          `toml:"table"` // file of more domains, see ReadTable; "": none
+	Watch            time.Duration   `toml:"watch"` // how often to look whether table and keys have changed; 0: never
 }
 
 // The words of Unsigned.
@@ -29,7 +30,7 @@ const (
 
 // DefaultOptions has no keys.
 func DefaultOptions() Options {
-	return Options{OnError: message.Tempfail, Unsigned: accept, Canonicalization: "relaxed/relaxed"}
+	return Options{OnError: message.Tempfail, Unsigned: accept, Canonicalization: "relaxed/relaxed", Watch: time.Minute}
 }
 
 // Problems reports everything in o that can't be meant. It opens no file: New does.
@@ -42,6 +43,9 @@ func (o Options) Problems(report func(key, problem string)) {
 	}
 	if o.Expire != 0 && o.Expire < time.Second {
 		report("expire", fmt.Sprintf("%v is no time for which a signature could be valid; give some days, such as \"240h\", or 0 for signatures that do not expire", o.Expire))
+	}
+	if o.Watch != 0 && o.Watch < time.Second {
+		report("watch", fmt.Sprintf("%v is less than a second; \"1m\" is usual, and \"0s\" never looks", o.Watch))
 	}
 	for i, text := range o.Exclude {
 		if err := checkPattern(text); err != nil {

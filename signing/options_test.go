@@ -105,6 +105,9 @@ func TestProblems(t *testing.T) {
 		{"reason header", func(o *Options) { o.ReasonHeader = "X-Why" }, nil},
 		{"a field that means something", func(o *Options) { o.ReasonHeader = "Subject" }, []string{`reason_header: "Subject" does not begin`}},
 		{"no field at all", func(o *Options) { o.ReasonHeader = "X-" }, []string{`reason_header: "X-" does not begin`}},
+		{"no watch", func(o *Options) { o.Watch = 0 }, nil},
+		{"negative watch", func(o *Options) { o.Watch = -time.Minute }, []string{"watch: -1m0s is less than a second"}},
+		{"watch too short", func(o *Options) { o.Watch = time.Millisecond }, []string{"watch: 1ms is less than a second"}},
 		{"no name", func(o *Options) { o.ReasonHeader = "X-A: b" }, []string{`reason_header: "X-A: b" is no name of a field`}},
 	}
 	for _, tt := range tests {

@@ -145,11 +145,15 @@ func (m *Metrics) Broken(domains []string) {
 	}
 }
 
-// Reloaded counts a reload of the configuration.
-func (m *Metrics) Reloaded(ok bool) {
+// Reloaded counts a reload, of the whole configuration or of its keys. current says
+// whether what is in force now is what was last asked for.
+func (m *Metrics) Reloaded(ok, current bool) {
 	result, gauge := "failed", 0.0
 	if ok {
-		result, gauge = "ok", 1
+		result = "ok"
+	}
+	if current {
+		gauge = 1
 	}
 	m.reloads.WithLabelValues(result).Inc()
 	m.reloaded.Set(gauge)

@@ -33,7 +33,7 @@ func TestObserveCountsByOutcome(t *testing.T) {
 	sent.Note("signing", "signed", "d=example.org")
 	m.Observe(sent, message.Outcome{Verdict: message.Held, Check: "rates"})
 	m.Observe(&message.Message{BodySize: 1 << 20}, message.Outcome{Verdict: message.Refused, Check: "lint"})
-	m.Reloaded(false)
+	m.Reloaded(false, false)
 
 	want := `
 # HELP pratique_check_failures_total Checks that broke, by what on_error made of the message. The policy accept let it go unchecked.

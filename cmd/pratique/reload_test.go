@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const twoDomains = `
@@ -99,4 +101,122 @@ func TestReloadKeepsGoodKeys(t *testing.T) {
 		os.Remove(file)
 	}
 	s.measures("pratique_signing_domains_broken 0")
+}
+
+func (s *standing) counts(text string, want int) {
+	s.Helper()
+	if got := strings.Count(s.log(), text); got != want {
+		s.Errorf("the log has %q %d times; want %d:\n%s", text, got, want, s.log())
+	}
+}
+
+const failed = `msg="reload failed, the old configuration stays in force"`
+
+// What lies in the files of table and keys comes into force without a signal, as
+// soon as all of it is good.
+func TestWatchTakesUpChangedKeys(t *testing.T) {
+	dir := t.TempDir()
+	table := filepath.Join(dir, "signing.table")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	makeKey(t, dir, "a.pem")
+	write("example.org a:a.pem\n")
+	s := stand(t, fmt.Sprintf("[signing]\ntable = %q\n", table))
+	s.signedBy("s=a")
+	before := s.current.Load()
+	s.reloadChanged()
+	if s.current.Load() != before {
+		t.Error("reloaded, and nothing had changed")
+	}
+
+	s.step("another key", func() { makeKey(t, dir, "a.pem") }, true)
+	s.step("another selector", func() { write("example.org b:a.pem\n") }, true)
+	s.signedBy("s=b")
+	s.step("half a key", func() { truncate(t, makeKey(t, dir, "a.pem")) }, false)
+	s.step("half a table", func() { write("example.org c:a.pem\nexample.c") }, false)
+	s.signedBy("s=b")
+	s.measures("pratique_config_last_reload_successful 0")
+	s.step("the table is whole, the key is not", func() { write("example.org c:a.pem\nexample.com c:a.pem\n") }, false)
+	s.step("all is whole", func() { makeKey(t, dir, "a.pem") }, true)
+	s.signedBy("s=c")
+	s.measures("pratique_config_last_reload_successful 1")
+	s.measures(`pratique_config_reloads_total{result="failed"} 3`)
+}
+
+// step changes files, and has the daemon look at them twice: the second time there
+// is nothing new, neither to do nor to say.
+func (s *standing) step(name string, change func(), works bool) {
+	s.Helper()
+	before, failures := s.current.Load(), strings.Count(s.log(), failed)
+	change()
+	s.reloadChanged()
+	after := s.current.Load()
+	if (after != before) != works {
+		s.Errorf("%s: reloaded %v; want %v\n%s", name, after != before, works, s.log())
+	}
+	if !works {
+		failures++
+	}
+	s.reloadChanged()
+	s.counts(failed, failures)
+	if s.current.Load() != after {
+		s.Errorf("%s: reloaded twice", name)
+	}
+}
+
+// A SIGHUP that fails for a key is made good by the key, not by the next look.
+func TestWatchFollowsTheConfigurationAskedFor(t *testing.T) {
+	dir := t.TempDir()
+	makeKey(t, dir, "a.pem")
+	s := stand(t, fmt.Sprintf("[[signing.domains]]\ndomain = \"example.org\"\nkeys = [ { selector = \"a\", file = \"%s/a.pem\" } ]\n", dir))
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configure := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(s.path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.tell(s.reload())
+	}
+	configure(strings.NewReplacer(`"a"`, `"b"`, "a.pem", "b.pem").Replace(string(text)))
+	s.says(dir + "/b.pem: no such file")
+	s.signedBy("s=a")
+	s.step("the new key comes", func() { makeKey(t, dir, "b.pem") }, true)
+	s.signedBy("s=b")
+	s.measures("pratique_config_last_reload_successful 1")
+
+	configure(string(text) + "[signing")
+	s.step("a key changes beside a configuration that can't be read", func() { makeKey(t, dir, "b.pem") }, true)
+	s.signedBy("s=b")
+	s.measures("pratique_config_last_reload_successful 0")
+}
+
+// The loop looks by itself.
+func TestWatchLoop(t *testing.T) {
+	dir := t.TempDir()
+	makeKey(t, dir, "a.pem")
+	makeKey(t, dir, "b.pem")
+	s := stand(t, fmt.Sprintf("signing.watch = \"1s\"\n"+twoDomains, dir))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.reloadOn(ctx, nil)
+	}()
+	makeKey(t, dir, "a.pem")
+	for range 1000 {
+		if strings.Contains(s.log(), "keys reloaded") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	<-ended
+	s.says("keys reloaded")
 }

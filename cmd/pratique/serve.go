@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,11 +64,15 @@ type daemon struct {
 	cfg     *configs.Config  // in force
 	signing []signing.Domain // the keys in force: those of cfg and of the store
 	signer  *signing.Signer  // in force
+	seen    signing.Stamps   // how the files of the last signer looked when they were read
+
+	wanted *configs.Config // the last one that was read: in force, unless a key or a table of it is of no use
+	unread bool            // the file has been asked for since, and is not valid
 }
 
 func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
 	d := &daemon{
-		env: e, path: path, started: cfg, log: newLogger(e.stderr, cfg),
+		env: e, path: path, started: cfg, wanted: cfg, log: newLogger(e.stderr, cfg),
 		metrics: telemetry.New(e.now), sent: lint.NewMessageIDs(), watchCtx: ctx, unwatch: func() {},
 	}
 	for _, reason := range signing.Reasons() {
@@ -113,10 +116,13 @@ func (d *daemon) use(cfg *configs.Config) error {
 // the old configuration in force, which still has the key that was good: the file
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
+	seen := d.seen.Again()
 	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
 	if err != nil {
+		d.seen = seen
 		return err
 	}
+	d.seen = a.signer.Stamps()
 	if d.signer != nil {
 		if err := a.signer.Worse(d.signer); err != nil {
 			return err
@@ -217,47 +223,4 @@ func (d *daemon) serveHTTP() (stop func()) {
 		}
 	}()
 	return func() { server.Close() }
-}
-
-// reloadOn reloads at each signal until the context ends.
-func (d *daemon) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-			err := d.reload()
-			d.metrics.Reloaded(err == nil)
-			if err != nil {
-				d.log.Error("reload failed, the old configuration stays in force", "error", err)
-			}
-		}
-	}
-}
-
-func (d *daemon) reload() error {
-	cfg, err := loadConfig(d.path)
-	if err != nil {
-		return err
-	}
-	if err := d.use(cfg); err != nil {
-		return err
-	}
-	d.log.Info("configuration reloaded")
-	for _, c := range []struct {
-		key      string
-		now, was any
-	}{
-		{"listen", cfg.Listen, d.started.Listen},
-		{"state", cfg.State, d.started.State},
-		{"http", cfg.HTTP, d.started.HTTP},
-		{"log_level", cfg.LogLevel, d.started.LogLevel},
-		{"log_format", cfg.LogFormat, d.started.LogFormat},
-		{"milter", cfg.Milter, d.started.Milter},
-	} {
-		if !reflect.DeepEqual(c.now, c.was) {
-			d.log.Warn("this change takes effect at the next start", "key", c.key)
-		}
-	}
-	return nil
 }
