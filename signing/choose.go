@@ -11,7 +11,7 @@ import (
 // entryFor returns the entry that signs a message: that of its From domain, or for
 // a bounce that has none that of the default domain. The error is a *lack.
 func (s *Signer) entryFor(m *message.Message) (*entry, error) {
-	if s.table.empty() {
+	if s.table.empty() && !s.opts.Awaited {
 		return nil, &lack{Off, "no domain is configured to sign"}
 	}
 	address, err := fromAddress(&m.Header)

@@ -82,6 +82,31 @@ func TestBounces(t *testing.T) {
 	}
 }
 
+// Before the first key signs, mail lacks a key; that is not the same as off. A default
+// domain may be named by then.
+func TestAwaitedKeys(t *testing.T) {
+	for _, tt := range []struct {
+		awaited        bool
+		domain, sender string
+		want           Reason
+	}{
+		{false, "", "a@example.org", Off},
+		{true, "", "a@example.org", NoKey},
+		{true, "example.org", "", NoKey},
+	} {
+		opts := DefaultOptions()
+		opts.Awaited, opts.DefaultDomain = tt.awaited, tt.domain
+		s, err := New(opts, fixedClock, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, m, err := trySignFor(s, tt.sender, "From: a@example.org\r\n\r\nbody\r\n")
+		if err != nil || m.Notes[0].Code != string(tt.want) {
+			t.Errorf("%+v: %q, %v", tt, notes(m), err)
+		}
+	}
+}
+
 func TestReasonHeader(t *testing.T) {
 	const name = "X-Pratique-Unsigned"
 	id := example(t)

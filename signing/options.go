@@ -20,6 +20,9 @@ type Options struct {
 	Domains          []Domain        `toml:"domains"`
 	Table            string          `toml:"table"` // file of more domains, see ReadTable; "": none
 	Watch            time.Duration   `toml:"watch"` // how often to look whether table and keys have changed; 0: never
+	// Awaited is not configured: keys exist that do not sign yet. Until one does,
+	// signing is not off, but without a key.
+	Awaited bool
 }
 
 // The words of Unsigned.

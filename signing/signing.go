@@ -73,7 +73,7 @@ func newSigner(opts Options, clock func() time.Time, log *slog.Logger, rsa backe
 	if err != nil {
 		return nil, err
 	}
-	if name := opts.DefaultDomain; name != "" && table.find(strings.ToLower(name)) == nil {
+	if name := opts.DefaultDomain; name != "" && !opts.Awaited && table.find(strings.ToLower(name)) == nil {
 		return nil, fmt.Errorf("signing.default_domain: there are no keys for %q", name)
 	}
 	return &Signer{

@@ -27,6 +27,9 @@ func withStoredKeys(cfg *configs.Config, store *keystore.Store) (full *configs.C
 	}
 	copied := *cfg
 	full = &copied
+	if full.Signing.Awaited, err = store.Awaiting(); err != nil {
+		return nil, nil, keysHint(err, store)
+	}
 	full.Signing.Domains = slices.Clone(cfg.Signing.Domains)
 	configured := entriesBefore(cfg, stored)
 	for _, d := range stored {
@@ -77,10 +80,12 @@ func entriesBefore(cfg *configs.Config, stored []signing.Domain) map[string]stri
 // of the records.
 func namesOf(d signing.Domain) []string { return append(recordsOf(d), strings.ToLower(d.Domain)) }
 
-func recordsOf(d signing.Domain) []string {
-	names := make([]string, len(d.Keys))
-	for i, k := range d.Keys {
-		names[i] = d.RecordName(k.Selector)
+func recordsOf(domains ...signing.Domain) []string {
+	names := []string{}
+	for _, d := range domains {
+		for _, k := range d.Keys {
+			names = append(names, d.RecordName(k.Selector))
+		}
 	}
 	return names
 }
@@ -153,17 +158,13 @@ func (d *daemon) useKeys() error {
 	d.using.Lock()
 	defer d.using.Unlock()
 	full, _, err := withStoredKeys(d.cfg, openKeys(d.env, d.cfg))
-	if err != nil || reflect.DeepEqual(full.Signing.Domains, d.signing) {
+	if err != nil || reflect.DeepEqual(full.Signing, d.signing) {
 		return err
 	}
 	if err := d.put(d.cfg, full); err != nil {
 		return err
 	}
-	var names []string
-	for _, d := range full.Signing.Domains {
-		names = append(names, recordsOf(d)...)
-	}
-	d.log.Info("new messages are signed by other keys", "keys", names)
+	d.log.Info("keys have changed: new messages are signed by these", "keys", recordsOf(full.Signing.Domains...))
 	return nil
 }
 

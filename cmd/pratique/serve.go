@@ -60,11 +60,11 @@ type daemon struct {
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
 
-	using   sync.Mutex       // held while another configuration, or other keys, come into force
-	cfg     *configs.Config  // in force
-	signing []signing.Domain // the keys in force: those of cfg and of the store
-	signer  *signing.Signer  // in force
-	seen    signing.Stamps   // how the files of the last signer looked when they were read
+	using   sync.Mutex      // held while another configuration, or other keys, come into force
+	cfg     *configs.Config // in force
+	signing signing.Options // in force: that of cfg, and the active keys of the store
+	signer  *signing.Signer // in force
+	seen    signing.Stamps  // how the files of the last signer looked when they were read
 
 	wanted *configs.Config // the last one that was read: in force, unless a key or a table of it is of no use
 	unread bool            // the file has been asked for since, and is not valid
@@ -128,7 +128,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 			return err
 		}
 	}
-	d.cfg, d.signing, d.signer = cfg, full.Signing.Domains, a.signer
+	d.cfg, d.signing, d.signer = cfg, full.Signing, a.signer
 	d.current.Store(a.pipeline)
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.unwatch()
@@ -153,7 +153,7 @@ func (d *daemon) sayWhatIsMissing(cfg *configs.Config) {
 	if cfg.Scanning.Clamd == "" {
 		d.log.Warn("not set up: messages are not scanned", "key", "scanning.clamd")
 	}
-	if len(cfg.Signing.Domains) == 0 && cfg.Signing.Table == "" {
+	if len(cfg.Signing.Domains) == 0 && cfg.Signing.Table == "" && !cfg.Signing.Awaited {
 		d.log.Warn("not set up: messages are not signed", "key", "signing.domains")
 	}
 	if len(cfg.Rates.Limits) == 0 {

@@ -101,7 +101,7 @@ func (k *Keeper) succeed(ctx context.Context, keys []Key) error {
 // succeeded reports whether an active key has a successor on its way.
 func succeeded(keys []Key, active Key) bool {
 	return slices.ContainsFunc(keys, func(k Key) bool {
-		return k.sameSlot(active) && (k.State == Created || k.State == Published)
+		return k.sameSlot(active) && k.pending()
 	})
 }
 

@@ -179,6 +179,12 @@ func (s *Store) Domains() ([]signing.Domain, error) {
 	return s.domains(keys), nil
 }
 
+// Awaiting reports whether a key is on its way to sign.
+func (s *Store) Awaiting() (bool, error) {
+	keys, err := s.Keys()
+	return slices.ContainsFunc(keys, Key.pending), err
+}
+
 func (s *Store) domains(keys []Key) []signing.Domain {
 	var domains []signing.Domain
 	for _, k := range keys {
