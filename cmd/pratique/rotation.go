@@ -107,9 +107,12 @@ func (d *daemon) rotateKeys(ctx context.Context) (stop func()) {
 	loop.Go(func() {
 		for ctx.Err() == nil {
 			cfg := d.inForce()
-			keeper := keystore.NewKeeper(openKeys(d.env, cfg), authority(cfg), cfg.Keys, d.log)
+			store := openKeys(d.env, cfg)
+			keeper := keystore.NewKeeper(store, authority(cfg), cfg.Keys, d.log)
 			for ctx.Err() == nil && d.inForce() == cfg {
-				d.awaitKeys(ctx, cfg, d.rotateOnce(ctx, cfg, keeper))
+				seen := store.Changed() // before the round, so that no change is missed
+				wait := d.rotateOnce(ctx, cfg, keeper)
+				awaitKeys(ctx, wait, func() bool { return store.Changed() != seen || d.inForce() != cfg })
 			}
 		}
 	})
@@ -134,6 +137,7 @@ func (d *daemon) rotateOnce(ctx context.Context, cfg *configs.Config, keeper *ke
 			wait = cfg.Keys.CheckEvery
 		}
 	}()
+	d.takeUpKeys() // what a command did does not wait for the DNS
 	sum, err := keeper.Round(ctx)
 	if ctx.Err() != nil {
 		return 0
@@ -142,18 +146,22 @@ func (d *daemon) rotateOnce(ctx context.Context, cfg *configs.Config, keeper *ke
 		d.log.Error("keys can't be looked after; those in force sign on", "error", err)
 		return cfg.Keys.CheckEvery
 	}
+	d.takeUpKeys()
 	states := map[string]int{}
 	for _, state := range keystore.States() {
 		states[string(state)] = sum.Count()[state]
 	}
 	d.metrics.Keys(states, sum.Unverifiable, sum.Oldest())
-	if err := d.useKeys(); err != nil {
-		d.log.Error("the active keys can't be used; those in force sign on", "error", err)
-	}
 	return keeper.Wait(sum.Keys)
 }
 
-// useKeys has new messages signed by the active keys, if those are others now.
+// takeUpKeys has new messages signed by the active keys, if those are others now.
+func (d *daemon) takeUpKeys() {
+	if err := d.useKeys(); err != nil {
+		d.log.Error("the active keys can't be used; those in force sign on", "error", err)
+	}
+}
+
 func (d *daemon) useKeys() error {
 	d.using.Lock()
 	defer d.using.Unlock()
@@ -161,23 +169,22 @@ func (d *daemon) useKeys() error {
 	if err != nil || reflect.DeepEqual(full.Signing, d.signing) {
 		return err
 	}
-	if err := d.put(d.cfg, full); err != nil {
+	same := reflect.DeepEqual(full.Signing.Domains, d.signing.Domains)
+	if err := d.put(d.cfg, full); err != nil || same {
 		return err
 	}
 	d.log.Info("keys have changed: new messages are signed by these", "keys", recordsOf(full.Signing.Domains...))
 	return nil
 }
 
-// awaitKeys waits for the next round: for the time, a change of the keys by a
-// command, or another configuration. A tenth of the time is left to chance, so that
+// awaitKeys waits for the next round: for the time, or a change of the keys by a
+// command or of the configuration. A tenth of the time is left to chance, so that
 // many daemons do not ask at once.
-func (d *daemon) awaitKeys(ctx context.Context, cfg *configs.Config, wait time.Duration) {
+func awaitKeys(ctx context.Context, wait time.Duration, changed func() bool) {
 	timer := time.NewTimer(wait + rand.N(wait/10+1))
 	defer timer.Stop()
 	look := time.NewTicker(changeWatch)
 	defer look.Stop()
-	store := openKeys(d.env, cfg)
-	changed := store.Changed()
 	for {
 		select {
 		case <-ctx.Done():
@@ -185,7 +192,7 @@ func (d *daemon) awaitKeys(ctx context.Context, cfg *configs.Config, wait time.D
 		case <-timer.C:
 			return
 		case <-look.C:
-			if store.Changed() != changed || d.inForce() != cfg {
+			if changed() {
 				return
 			}
 		}

@@ -118,6 +118,7 @@ func (k *Keeper) Wait(keys []Key) time.Duration {
 type complaint struct {
 	record, text string
 	todo         string // the command that helps
+	dns          string // of a key whose record is awaited: each step is news
 }
 
 // complainOf says what is wrong with keys: at once, and from time to time as long
@@ -146,7 +147,7 @@ func (k *Keeper) complaint(key Key, all []Key, s Sight) (c complaint, level slog
 	c = complaint{record: key.Record(), todo: "pratique keys dns " + key.Domain}
 	switch {
 	case key.State == Created && !fine:
-		c.text = "key waits for its record to be at every server"
+		c.text, c.dns = "key waits for its record to be at every server", s.Text
 		return c, slog.LevelInfo, day
 	case key.State == Active && s.Known() && !fine:
 		// A signature whose record is missing is worth no less than none, and most

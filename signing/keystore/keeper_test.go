@@ -134,6 +134,11 @@ func TestLife(t *testing.T) {
 	l := newLife(t, testOptions())
 	first := l.newKey()
 	l.says(l.round(0, "20261124e created"), "waits for its record", "published at 0 of 2 servers", "pratique keys dns example.org")
+	if log := l.round(time.Minute, "20261124e created"); log != "" {
+		t.Errorf("said again within the day: %s", log)
+	}
+	l.dns.answers[first.Record()] = [2]any{l.record(first), nil}
+	l.says(l.round(time.Minute, "20261124e created"), "published at 1 of 2 servers")
 	l.publish(first)
 	l.says(l.round(time.Minute, "20261124e published"), "key is now published", "was=created")
 	l.round(59*time.Minute, "20261124e published")

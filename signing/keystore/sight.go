@@ -35,7 +35,12 @@ func (s Sight) Known() bool { return s.State != "" && s.State != records.Unknown
 const lookPatience = 30 * time.Second
 
 // Look asks for the record of a key and compares it with the private half.
-func (s *Store) Look(ctx context.Context, dns DNS, k Key) Sight {
+func (s *Store) Look(ctx context.Context, dns DNS, k Key) (sight Sight) {
+	defer func() {
+		if v := recover(); v != nil { // in what reads the answers of others; mail is to go on
+			sight = Sight{State: records.Unknown, Text: fmt.Sprint("panic: ", v)}
+		}
+	}()
 	private, err := s.Load(k)
 	if err != nil {
 		return Sight{State: records.Unknown, Text: err.Error()}
