@@ -25,6 +25,7 @@ const (
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
 	roomRecords   = "pratique/signing/records"
+	roomExplain   = "pratique/signing/explain"
 	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
 	roomConfigs   = "pratique/configs"
@@ -58,7 +59,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -76,6 +77,7 @@ func table() map[string]room {
 		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
+		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 
