@@ -19,6 +19,7 @@ const (
 	roomAccess    = "pratique/access"
 	roomRates     = "pratique/rates"
 	roomLint      = "pratique/lint"
+	roomClients   = "pratique/lint/caniemail"
 	roomReport    = "pratique/lint/report"
 	roomDomains   = "pratique/lint/domains"
 	roomPreview   = "pratique/lint/preview"
@@ -67,11 +68,12 @@ func table() map[string]room {
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
 		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
 		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite}},
-		roomLint:     {rooms: []string{roomMessage}, libraries: []string{xNet}, forTests: []string{goMessage}},
+		roomLint:     {rooms: []string{roomMessage, roomClients}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
 		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},
 		roomRecords: {rooms: []string{roomSigning}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
+		roomClients: {},
 		roomReport:  {rooms: []string{roomLint, roomMessage}},
 		roomDomains: {rooms: []string{roomLint, roomMessage}, libraries: []string{goSPF, xNet}, forTests: []string{"pratique/integration/harness"}},
 		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},

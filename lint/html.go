@@ -20,14 +20,19 @@ type document struct {
 	stripped strippedThings
 	hidden   hiddenText
 
-	references *references // of the whole message
-	shown      *shownText  // the text that it holds
+	references *references   // of the whole message
+	features   *usedFeatures // nil: no clients are configured
+	shown      *shownText    // the text that it holds
 }
 
-func newDocument(t *shownText, r *references, scannable bool) *document {
-	d := &document{shown: t, references: r}
+// newDocument opens html that can be scanned or not.
+func (b *body) newDocument(t *shownText, scannable bool) *document {
+	d := &document{shown: t, references: &b.references}
 	if scannable {
 		d.scanner = &htmlScanner{to: d}
+	}
+	if b.lint.lacked != nil {
+		d.features = newUsedFeatures(d, b.lint.lacked)
 	}
 	return d
 }
@@ -77,7 +82,10 @@ func (d *document) comment(b []byte, whole bool) {
 func (d *document) raw(element string, b []byte) {
 	if element == "style" {
 		d.images.css(d, b)
-		d.references.css(b)
+		d.references.sheet(b)
+		if d.features != nil {
+			d.features.style(b)
+		}
 	}
 }
 
@@ -87,6 +95,9 @@ func (d *document) startTag(t *tag) {
 	d.stripped.startTag(d, name, t)
 	d.links.startTag(d, name, t)
 	d.hidden.startTag(name, t)
+	if d.features != nil {
+		d.features.startTag(name, t)
+	}
 	d.images.attributes(d, t)
 	d.references.attributes(t)
 	if name == atom.Img {
@@ -101,6 +112,9 @@ func (d *document) endTag(name []byte) {
 		d.links.close(d)
 	}
 	d.hidden.endTag(element)
+	if element == atom.Style && d.features != nil {
+		d.features.sheet.close()
+	}
 }
 
 // readTag has the text read on behind a tag, with the words that stand for an image

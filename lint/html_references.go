@@ -106,6 +106,15 @@ func (r *references) css(b []byte) {
 	}
 }
 
+// sheet looks for references in a piece of a stylesheet.
+func (r *references) sheet(b []byte) {
+	if i := bytes.LastIndex(b, []byte("url(")); i >= 0 && bytes.IndexByte(b[i:], ')') < 0 {
+		r.unread = true // it was cut in two
+		b = b[:i]
+	}
+	r.css(b)
+}
+
 // comment looks at what Outlook alone reads. Of what is missing there nothing is said.
 func (r *references) comment(b []byte, whole bool) {
 	r.unread = r.unread || !whole

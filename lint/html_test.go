@@ -199,9 +199,18 @@ func TestHTMLThatIsNotLookedAt(t *testing.T) {
 	}
 }
 
+// everyTextRule has every rule on html and text look at the mail of example.org.
+func everyTextRule() Options {
+	opts := DefaultOptions()
+	opts.Bulk = []string{"example.org"}
+	opts.Clients = []string{"gmail", "outlook"}
+	return opts
+}
+
 // Documents that are made to be slow or to be kept.
 func TestHTMLIsReadInLinearTimeAndConstantMemory(t *testing.T) {
-	const header = plainHeader + "MIME-Version: 1.0\r\nContent-Type: text/html\r\n"
+	const header = plainHeader + "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n"
+	const before = "--b\r\n\r\nHello\r\n--b\r\nContent-Type: text/html\r\n\r\n"
 	for name, document := range map[string][2]string{ // what stands first, and what is repeated
 		"one tag without an end":    {"<a href=\"", "x"},
 		"attributes":                {"<a ", "b=c d "},
@@ -219,18 +228,26 @@ func TestHTMLIsReadInLinearTimeAndConstantMemory(t *testing.T) {
 		"raw text":                  {"<style>", "</styl"},
 		"end tags":                  {"", "</a b='>'>"},
 		"lines":                     {"<p onclick=x>", "\r\n"},
+		"hidden text":               {"<p hidden>", "a &amp; "},
+		"end tags of nothing":       {strings.Repeat("<p>", 200), "</q>"},
+		"words":                     {"", "word https://a "},
+		"images by cid:":            {"", "<img src=cid:a%0><p style=b:cid:c>"},
+		"declarations":              {"<style>", "a{b:c(;d:e}"},
+		"one declaration":           {"<style>a{", "b:1vw/*"},
+		"style attributes":          {"", "<p style='a:b;c:url(d;e)'>"},
+		"one style attribute":       {"<p style='", "a:(;\"/*;"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLint(t, DefaultOptions()).Collecting()
+			l := newLint(t, everyTextRule()).Collecting()
 			wantLinear(t, name, func(n int) float64 {
-				body := document[0] + strings.Repeat(document[1], 4*n)
+				body := before + document[0] + strings.Repeat(document[1], 4*n)
 				return fastest(func() {
 					if _, err := run(l, fromAnn(), header, body, whole); err != nil {
 						t.Fatal(err)
 					}
 				})
 			})
-			body := document[0] + strings.Repeat(document[1], (1<<20)/len(document[1]))
+			body := before + document[0] + strings.Repeat(document[1], (1<<20)/len(document[1]))
 			if kept := keptBy(t, l, header, body); kept > 512<<10 {
 				t.Errorf("%d octets are kept of %d", kept, len(body))
 			}
@@ -269,9 +286,7 @@ func FuzzTexts(f *testing.F) {
 	}
 	f.Add("<a href=3D'http://1.2.3.4/'>exa=\r\nmple.org</a><img src=cid:x><p style=display:none>x", "Hello", uint64(0))
 	f.Add("PGEgaHJlZj0n\r\naHR0cDov", "SGVsbG8=", uint64(1))
-	opts := DefaultOptions()
-	opts.Bulk = []string{"example.org"}
-	l := newLint(f, opts).Collecting()
+	l := newLint(f, everyTextRule()).Collecting()
 	f.Fuzz(func(t *testing.T, html, plain string, seed uint64) {
 		encoding := "\r\nContent-Transfer-Encoding: " + []string{"quoted-printable", "base64", "8bit"}[seed%3] + "\r\n\r\n"
 		body := "--b\r\nContent-Type: text/plain" + encoding + plain + "\r\n--b\r\nContent-Type: text/html" + encoding + html + "\r\n--b--\r\n"

@@ -23,7 +23,7 @@ func (b *body) openText(p *part) *shownText {
 		t.unsubscribe = b.unsubscribe
 	}
 	if html {
-		t.document = newDocument(t, &b.references, scannable(p))
+		t.document = b.newDocument(t, scannable(p))
 	} else if t.words == nil && t.unsubscribe == nil {
 		return nil
 	}

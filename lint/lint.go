@@ -52,8 +52,9 @@ type Lint struct {
 	part       []int
 	ended      []int
 	end        []int
-	documents  bool // one of the rules is on html
-	asksDNS    bool // one of the rules that are on asks the DNS
+	documents  bool            // one of the rules is on html
+	lacked     *lackedFeatures // nil: no clients are configured
+	asksDNS    bool            // one of the rules that are on asks the DNS
 	collecting bool
 }
 
@@ -76,6 +77,13 @@ func New(opts Options, env Env) (*Lint, error) {
 		if action != Off {
 			l.schedule(i)
 		}
+	}
+	if l.action("T07") != Off {
+		lacked, err := newLackedFeatures(opts.Clients)
+		if err != nil {
+			return nil, err
+		}
+		l.lacked = lacked
 	}
 	return l, nil
 }

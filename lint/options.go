@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pratique/lint/caniemail"
 )
 
 // Options is the [lint] table of the configuration.
@@ -13,6 +15,7 @@ type Options struct {
 	MaxSize int64             `toml:"max_size,size"` // encoded size of a message, in octets (M20)
 	Bulk    []string          `toml:"bulk"`          // senders whose mail is held to the bulk rules
 	DNSWait time.Duration     `toml:"dns_wait"`      // the longest wait for rules that ask the DNS; 0: nothing is asked
+	Clients []string          `toml:"clients"`       // mail clients that html is held against (T07)
 	Rules   map[string]string `toml:"rules"`         // rule id: reject, warn, fix, observe or off
 }
 
@@ -36,6 +39,7 @@ func (o Options) Problems(report func(key, problem string)) {
 			report(fmt.Sprintf("bulk[%d]", i), fmt.Sprintf("%q is neither an address such as news@example.org nor a domain such as example.org or *.example.org", sender))
 		}
 	}
+	o.clientProblems(report)
 	rules := map[string]Rule{}
 	for _, r := range table() {
 		rules[r.ID] = r
@@ -44,6 +48,27 @@ func (o Options) Problems(report func(key, problem string)) {
 		if problem := problemOfRule(rules, id, o.Rules[id]); problem != "" {
 			report("rules."+id, problem)
 		}
+	}
+}
+
+func (o Options) clientProblems(report func(key, problem string)) {
+	if len(o.Clients) == 0 {
+		return
+	}
+	data, err := caniemail.Load()
+	if err != nil { // New says so
+		return
+	}
+	for i, name := range o.Clients {
+		if data.Knows(name) {
+			continue
+		}
+		client, _, _ := strings.Cut(name, ".")
+		known := data.Platforms(client)
+		if known == nil {
+			known = data.Clients
+		}
+		report(fmt.Sprintf("clients[%d]", i), fmt.Sprintf("there is no data on %q; there is on %s, and on single platforms of a client, such as outlook.windows", name, strings.Join(known, ", ")))
 	}
 }
 

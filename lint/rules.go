@@ -196,6 +196,8 @@ func htmlRules() []Rule {
 			Source: "phishing pattern", Default: Reject, document: true, reply: badHeader, ended: deceivingLinks},
 		{ID: "T06", Name: "hidden text", Description: "The html holds more text that is not shown than a preheader has: over 150 characters at once, or 600 in all.",
 			Source: "Google sender guidelines", Default: Warn, document: true, ended: hiddenTexts},
+		{ID: "T07", Name: "not shown by some mail clients", Description: "The html uses features of html or CSS that a mail client of the configuration (clients) lacks.",
+			Source: "Can I email (caniemail.com)", Default: Warn, document: true, ended: unsupported},
 		{ID: "T08", Name: "images in data: URIs", Description: "The html holds images as data: URIs, which many mail programs do not show.",
 			Source: "what mail programs show", Default: Warn, document: true, ended: embeddedImages},
 	}

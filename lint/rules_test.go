@@ -93,6 +93,8 @@ func ruleOptions(id string) Options {
 		opts.Rules = map[string]string{"H03": "off"}
 	case "L06":
 		opts.Bulk = []string{"*.example.org"}
+	case "T07":
+		opts.Clients = []string{"gmail", "outlook"}
 	case "M20":
 		opts.MaxSize = 4 << 10
 	}
