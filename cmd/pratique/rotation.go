@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -21,16 +22,21 @@ import (
 // its own. Where both have keys for a domain, those of the configuration sign, and
 // clashes says so.
 func withStoredKeys(cfg *configs.Config, store *keystore.Store) (full *configs.Config, clashes []string, err error) {
-	stored, err := store.Domains()
+	keys, err := store.Keys()
 	if err != nil {
 		return nil, nil, keysHint(err, store)
 	}
+	full, clashes = withKeys(cfg, store, keys)
+	return full, clashes, nil
+}
+
+// withKeys is withStoredKeys with these keys in the store.
+func withKeys(cfg *configs.Config, store *keystore.Store, keys []keystore.Key) (full *configs.Config, clashes []string) {
 	copied := *cfg
 	full = &copied
-	if full.Signing.Awaited, err = store.Awaiting(); err != nil {
-		return nil, nil, keysHint(err, store)
-	}
+	full.Signing.Awaited = slices.ContainsFunc(keys, keystore.Key.Awaited)
 	full.Signing.Domains = slices.Clone(cfg.Signing.Domains)
+	stored := store.DomainsOf(keys)
 	configured := entriesBefore(cfg, stored)
 	for _, d := range stored {
 		if entry, ok := configured[d.Domain]; ok {
@@ -40,7 +46,7 @@ func withStoredKeys(cfg *configs.Config, store *keystore.Store) (full *configs.C
 		}
 		full.Signing.Domains = append(full.Signing.Domains, d)
 	}
-	return full, clashes, nil
+	return full, clashes
 }
 
 // entriesBefore returns the places in the configuration that have keys for domains
@@ -95,9 +101,6 @@ func authority(cfg *configs.Config) *records.Authority {
 	return records.New(records.Options{Resolver: cfg.DNS.Resolver, Authoritative: cfg.DNS.Authoritative})
 }
 
-// changeWatch is how often it is looked whether a command has changed the keys.
-const changeWatch = 2 * time.Second
-
 // rotateKeys looks after the keys until the context ends, or what it returns is
 // called: it moves them on by what the DNS shows, and has messages signed by those
 // that are active.
@@ -106,13 +109,11 @@ func (d *daemon) rotateKeys(ctx context.Context) (stop func()) {
 	var loop sync.WaitGroup
 	loop.Go(func() {
 		for ctx.Err() == nil {
-			cfg := d.inForce()
-			store := openKeys(d.env, cfg)
-			keeper := keystore.NewKeeper(store, authority(cfg), cfg.Keys, d.log)
-			for ctx.Err() == nil && d.inForce() == cfg {
-				seen := store.Changed() // before the round, so that no change is missed
-				wait := d.rotateOnce(ctx, cfg, keeper)
-				awaitKeys(ctx, wait, func() bool { return store.Changed() != seen || d.inForce() != cfg })
+			r := d.newRotation(d.inForce())
+			for ctx.Err() == nil && d.inForce() == r.cfg {
+				seen := r.store.Changed() // before the round, so that no change is missed
+				wait := r.once(ctx)
+				r.await(ctx, wait, seen)
 			}
 		}
 	})
@@ -128,59 +129,82 @@ func (d *daemon) inForce() *configs.Config {
 	return d.cfg
 }
 
-// rotateOnce plays a round, and returns how long it is to the next one. Mail goes on
-// even if a mistake in here panics.
-func (d *daemon) rotateOnce(ctx context.Context, cfg *configs.Config, keeper *keystore.Keeper) (wait time.Duration) {
+// rotation looks after the keys under one configuration.
+type rotation struct {
+	*daemon
+	cfg    *configs.Config
+	store  *keystore.Store
+	keeper *keystore.Keeper
+}
+
+func (d *daemon) newRotation(cfg *configs.Config) *rotation {
+	r := &rotation{daemon: d, cfg: cfg, store: openKeys(d.env, cfg)}
+	r.keeper = keystore.NewKeeper(r.store, authority(cfg), cfg.Keys, r.use, d.log)
+	return r
+}
+
+// once plays a round, and returns how long it is to the next one. Mail goes on even
+// if a mistake in here panics.
+func (r *rotation) once(ctx context.Context) (wait time.Duration) {
 	defer func() {
 		if v := recover(); v != nil {
-			d.log.Error("panic", "in", "rotation of keys", "panic", v, "stack", string(debug.Stack()))
-			wait = cfg.Keys.CheckEvery
+			r.log.Error("panic", "in", "rotation of keys", "panic", v, "stack", string(debug.Stack()))
+			wait = r.cfg.Keys.CheckEvery
 		}
 	}()
-	d.takeUpKeys() // what a command did does not wait for the DNS
-	sum, err := keeper.Round(ctx)
+	sum, err := r.round(ctx)
 	if ctx.Err() != nil {
 		return 0
 	}
 	if err != nil {
-		d.log.Error("keys can't be looked after; those in force sign on", "error", err)
-		return cfg.Keys.CheckEvery
+		r.log.Error("keys can't be looked after; those in force sign on", "error", err)
+		return r.cfg.Keys.CheckEvery
 	}
-	d.takeUpKeys()
 	states := map[string]int{}
 	for _, state := range keystore.States() {
 		states[string(state)] = sum.Count()[state]
 	}
-	d.metrics.Keys(states, sum.Unverifiable, sum.Oldest())
-	return keeper.Wait(sum.Keys)
+	r.metrics.Keys(states, sum.Unverifiable, sum.Oldest())
+	return r.keeper.Wait(sum.Keys)
 }
 
-// takeUpKeys has new messages signed by the active keys, if those are others now.
-func (d *daemon) takeUpKeys() {
-	if err := d.useKeys(); err != nil {
-		d.log.Error("the active keys can't be used; those in force sign on", "error", err)
+func (r *rotation) round(ctx context.Context) (keystore.Summary, error) {
+	keys, err := r.store.Keys()
+	if err != nil {
+		return keystore.Summary{}, err
 	}
+	if err := r.use(keys); err != nil { // what a command did does not wait for the DNS
+		return keystore.Summary{}, err
+	}
+	return r.keeper.Round(ctx)
 }
 
-func (d *daemon) useKeys() error {
-	d.using.Lock()
-	defer d.using.Unlock()
-	full, _, err := withStoredKeys(d.cfg, openKeys(d.env, d.cfg))
-	if err != nil || reflect.DeepEqual(full.Signing, d.signing) {
+// use has new messages signed by the keys that are active, if those are others now.
+func (r *rotation) use(keys []keystore.Key) error {
+	r.using.Lock()
+	defer r.using.Unlock()
+	if r.daemon.cfg != r.cfg {
+		return errors.New("the configuration has changed meanwhile")
+	}
+	full, _ := withKeys(r.cfg, r.store, keys)
+	if reflect.DeepEqual(full.Signing, r.signing) {
+		return nil
+	}
+	same := reflect.DeepEqual(full.Signing.Domains, r.signing.Domains)
+	if err := r.put(r.cfg, full); err != nil || same {
 		return err
 	}
-	same := reflect.DeepEqual(full.Signing.Domains, d.signing.Domains)
-	if err := d.put(d.cfg, full); err != nil || same {
-		return err
-	}
-	d.log.Info("keys have changed: new messages are signed by these", "keys", recordsOf(full.Signing.Domains...))
+	r.log.Info("keys have changed: new messages are signed by these", "keys", recordsOf(full.Signing.Domains...))
 	return nil
 }
 
-// awaitKeys waits for the next round: for the time, or a change of the keys by a
-// command or of the configuration. A tenth of the time is left to chance, so that
-// many daemons do not ask at once.
-func awaitKeys(ctx context.Context, wait time.Duration, changed func() bool) {
+// changeWatch is how often it is looked whether a command has changed the keys.
+const changeWatch = 2 * time.Second
+
+// await waits for the next round: for the time, or a change of the keys by a command
+// or of the configuration. A tenth of the time is left to chance, so that many
+// daemons do not ask at once.
+func (r *rotation) await(ctx context.Context, wait time.Duration, seen time.Time) {
 	timer := time.NewTimer(wait + rand.N(wait/10+1))
 	defer timer.Stop()
 	look := time.NewTicker(changeWatch)
@@ -192,7 +216,7 @@ func awaitKeys(ctx context.Context, wait time.Duration, changed func() bool) {
 		case <-timer.C:
 			return
 		case <-look.C:
-			if changed() {
+			if r.store.Changed() != seen || r.inForce() != r.cfg {
 				return
 			}
 		}

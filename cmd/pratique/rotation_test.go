@@ -13,17 +13,16 @@ import (
 	"time"
 
 	"pratique/message"
-	"pratique/signing/keystore"
 )
 
 // standing is a daemon whose rounds are played by hand, and its clock.
 type standing struct {
 	*testing.T
 	*daemon
-	at     time.Time
-	dir    string
-	zone   *zone
-	keeper *keystore.Keeper
+	at       time.Time
+	dir      string
+	zone     *zone
+	rotation *rotation // as after a start
 }
 
 // log is a buffer that several goroutines may write to.
@@ -69,13 +68,13 @@ func (s *standing) start(config string) {
 	}
 	d := s.daemon
 	s.Cleanup(func() { d.close() })
-	s.keeper = keystore.NewKeeper(openKeys(e, cfg), authority(cfg), cfg.Keys, d.log)
+	s.rotation = d.newRotation(cfg)
 }
 
 // round plays a round some time after the last one.
 func (s *standing) round(after time.Duration) {
 	s.at = s.at.Add(after)
-	s.rotateOnce(s.Context(), s.inForce(), s.keeper)
+	s.rotation.once(s.Context())
 }
 
 // signedBy plays a message, and compares the selectors of its signatures, or the

@@ -17,13 +17,15 @@ type Keeper struct {
 	store *Store
 	dns   DNS
 	opts  Options
+	use   func(keys []Key) error
 	log   *slog.Logger
 	said  map[complaint]time.Time
 }
 
-// NewKeeper returns a keeper of a store.
-func NewKeeper(store *Store, dns DNS, opts Options, log *slog.Logger) *Keeper {
-	return &Keeper{store: store, dns: dns, opts: opts, log: log, said: map[complaint]time.Time{}}
+// NewKeeper returns a keeper of a store. It has use sign by the keys as they are to
+// be, before it writes down that they are: a key is not called retiring that signs.
+func NewKeeper(store *Store, dns DNS, opts Options, use func(keys []Key) error, log *slog.Logger) *Keeper {
+	return &Keeper{store: store, dns: dns, opts: opts, use: use, log: log, said: map[complaint]time.Time{}}
 }
 
 // Summary is how the keys are after a round.
@@ -35,7 +37,8 @@ type Summary struct {
 
 // Round asks the DNS once for all keys, moves on those that can go on, and makes
 // successors where the configuration says so. Without an answer of the DNS nothing
-// moves. The error is of the store, or the context's.
+// moves. The error is of the store or of use, and then nothing moves either, or the
+// context's.
 func (k *Keeper) Round(ctx context.Context) (Summary, error) {
 	keys, err := k.store.Keys()
 	if err != nil || len(keys) == 0 {
@@ -49,7 +52,10 @@ func (k *Keeper) Round(ctx context.Context) (Summary, error) {
 	err = k.store.update(ctx, func(_ *disk, now []Key) ([]Key, error) {
 		moves = advance(now, seen, k.store.time(), k.opts)
 		keys = slices.Clone(now)
-		return now, nil
+		if len(moves) == 0 {
+			return now, nil
+		}
+		return now, k.use(now)
 	})
 	if err != nil {
 		return Summary{}, fmt.Errorf("move keys on: %w", err)
@@ -101,7 +107,7 @@ func (k *Keeper) succeed(ctx context.Context, keys []Key) error {
 // succeeded reports whether an active key has a successor on its way.
 func succeeded(keys []Key, active Key) bool {
 	return slices.ContainsFunc(keys, func(k Key) bool {
-		return k.sameSlot(active) && k.pending()
+		return k.sameSlot(active) && k.Awaited()
 	})
 }
 

@@ -46,6 +46,8 @@ type life struct {
 	clock  *clock
 	dns    *fakeDNS
 	keeper *Keeper
+	used   []Key // what messages are signed by
+	unfit  error // why other keys can't be used
 	logged bytes.Buffer
 }
 
@@ -65,7 +67,14 @@ func newLife(t *testing.T, o Options) *life {
 
 // restart has a new keeper go on with the same store, as a restarted daemon would.
 func (l *life) restart(o Options) {
-	l.keeper = NewKeeper(Open(l.store.Folder(), l.clock.now), l.dns, o, slog.New(slog.NewTextHandler(&l.logged, nil)))
+	l.keeper = NewKeeper(Open(l.store.Folder(), l.clock.now), l.dns, o, l.use, slog.New(slog.NewTextHandler(&l.logged, nil)))
+}
+
+func (l *life) use(keys []Key) error {
+	if l.unfit == nil {
+		l.used = slices.Clone(keys)
+	}
+	return l.unfit
 }
 
 func (l *life) record(k Key) string {
@@ -133,7 +142,7 @@ func (l *life) rotate() Key {
 func TestLife(t *testing.T) {
 	l := newLife(t, testOptions())
 	first := l.newKey()
-	l.says(l.round(0, "20261124e created"), "waits for its record", "published at 0 of 2 servers", "pratique keys dns example.org")
+	l.says(l.round(0, "20261124e created"), "waits for its record", "there is no record", "pratique keys dns example.org")
 	if log := l.round(time.Minute, "20261124e created"); log != "" {
 		t.Errorf("said again within the day: %s", log)
 	}
@@ -350,6 +359,29 @@ func TestAlgorithmsRotateApart(t *testing.T) {
 	l.signs("20261124r", "20261124e2")
 }
 
+// A key is not active before messages are signed by it, nor does the one before it
+// retire: what signs keeps its record.
+func TestKeysThatCannotBeUsed(t *testing.T) {
+	l := newLife(t, testOptions())
+	l.publish(l.newKey())
+	l.round(0, "20261124e published")
+	l.round(time.Hour, "20261124e active")
+	l.publish(l.rotate())
+	l.round(0, "20261124e active, 20261124e2 published")
+	l.unfit = errors.New("another domain's key is broken")
+	l.clock.at = l.clock.at.Add(day)
+	if _, err := l.keeper.Round(t.Context()); !errors.Is(err, l.unfit) {
+		t.Errorf("round: %v", err)
+	}
+	l.holds("20261124e active, 20261124e2 published")
+	l.unfit = nil
+	l.round(day, "20261124e retiring, 20261124e2 active")
+	if !slices.Equal(l.used, l.store.mustKeys(t)) {
+		t.Errorf("signs with %v, and the store has %v", l.used, l.store.mustKeys(t))
+	}
+	l.round(5*day, "20261124e retiring, 20261124e2 active")
+}
+
 // A private half that can't be read moves nothing, and is said.
 func TestUnreadableKey(t *testing.T) {
 	l := newLife(t, testOptions())
@@ -406,7 +438,7 @@ func TestWait(t *testing.T) {
 		"retiring":              {Key{State: Retiring, Retired: at(5*day - time.Minute)}, time.Minute},
 		"done":                  {Key{State: Done}, o.CheckEvery},
 	} {
-		k := NewKeeper(Open("", func() time.Time { return began }), nil, o, nil)
+		k := NewKeeper(Open("", func() time.Time { return began }), nil, o, nil, nil)
 		if got := k.Wait([]Key{c.key, {State: Done}}); got != c.want {
 			t.Errorf("%s: %v; want %v", name, got, c.want)
 		}

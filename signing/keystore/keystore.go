@@ -79,8 +79,8 @@ func (k *Key) since() *time.Time {
 	return &k.Created
 }
 
-// pending reports whether a key is on its way to sign.
-func (k Key) pending() bool { return k.State == Created || k.State == Published }
+// Awaited reports whether a key is on its way to sign.
+func (k Key) Awaited() bool { return k.State == Created || k.State == Published }
 
 // sameSlot reports whether two keys are for the same domain and algorithm, so that
 // one can succeed the other.

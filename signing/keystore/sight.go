@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"pratique/signing"
 	"pratique/signing/records"
 )
 
@@ -51,43 +49,8 @@ func (s *Store) Look(ctx context.Context, dns DNS, k Key) (sight Sight) {
 	if err != nil {
 		return Sight{State: records.Unknown, Text: err.Error()}
 	}
-	return see(answers, private)
-}
-
-// see sums up what the servers say.
-func see(answers []records.Answer, private *signing.PrivateKey) Sight {
-	var matching int
-	var ttl time.Duration
-	said := map[string][]string{} // servers by what they say, if that is not a match
-	var texts []string            // in the order of the servers
-	state := records.Unknown
-	for _, a := range answers {
-		v := records.Verdict{State: records.Unknown, Text: fmt.Sprint(a.Err)}
-		if a.Err == nil {
-			v = records.Examine(a.Records, private)
-		}
-		if v.State == records.Match {
-			matching, ttl = matching+1, max(ttl, a.TTL)
-			continue
-		}
-		if state == records.Unknown {
-			state = v.State
-		}
-		if said[v.Text] == nil {
-			texts = append(texts, v.Text)
-		}
-		said[v.Text] = append(said[v.Text], a.Server)
-	}
-	switch {
-	case len(answers) == 0:
-		return Sight{State: records.Unknown, Text: "no server was found to ask"}
-	case matching == len(answers):
-		return Sight{State: records.Match, Text: fmt.Sprintf("published at all of %d servers", matching), TTL: ttl}
-	}
-	for i, text := range texts {
-		texts[i] = strings.Join(said[text], ", ") + ": " + text
-	}
-	return Sight{State: state, Text: fmt.Sprintf("published at %d of %d servers; %s", matching, len(answers), strings.Join(texts, "; "))}
+	survey := records.Conclude(answers, private)
+	return Sight{State: survey.State, Text: survey.Text, TTL: survey.TTL}
 }
 
 // parallel is how many keys are looked at at a time.

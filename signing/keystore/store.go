@@ -176,16 +176,11 @@ func (s *Store) Domains() ([]signing.Domain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.domains(keys), nil
+	return s.DomainsOf(keys), nil
 }
 
-// Awaiting reports whether a key is on its way to sign.
-func (s *Store) Awaiting() (bool, error) {
-	keys, err := s.Keys()
-	return slices.ContainsFunc(keys, Key.pending), err
-}
-
-func (s *Store) domains(keys []Key) []signing.Domain {
+// DomainsOf is Domains with these keys in the store.
+func (s *Store) DomainsOf(keys []Key) []signing.Domain {
 	var domains []signing.Domain
 	for _, k := range keys {
 		if k.State != Active {
