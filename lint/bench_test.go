@@ -59,6 +59,10 @@ func benchBodies(tb testing.TB) []benchBody {
 		b.name = a.name
 		all = append(all, b)
 	}
+	row := "<tr><td align=3D\"center\" style=3D\"padding:10px;font-family:Arial,sans-serif;=\r\ncolor:#333333\"><a href=3D\"https://click.example.org/x?i=3D1\" style=3D\"color:#0066=\r\ncc\">Read more here</a> and some words of text that follow it.</td></tr>"
+	all = append(all, benchBody{name: "newsletter-1MiB", fields: "Content-Type: multipart/alternative; boundary=b\r\n", body: []byte(
+		"--b\r\nContent-Type: text/plain\r\n\r\nRead more here and some words of text that follow it.\r\n--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+			string(lines(row, mib)) + "--b--\r\n")})
 	archive := attachment("application/zip", 0)
 	archive.name = "zip-1MiB"
 	names := strings.Fields(strings.Repeat("report.pdf ", mib/3000*3/4))

@@ -25,8 +25,8 @@ type body struct {
 // newBody begins the body behind a header that was judged.
 func newBody(h *header) *body {
 	b := &body{lint: h.lint, m: h.m, findings: h.findings}
-	if h.lint.documents && h.isBulk() {
-		b.unsubscribe = newUnsubscribe(h.values("List-Unsubscribe"))
+	if h.lint.wayOut != nil && h.isBulk() {
+		b.unsubscribe = newUnsubscribe(h.lint.wayOut, h.values("List-Unsubscribe"))
 	}
 	b.parser = newParser(b)
 	b.parser.start(rootFields(&h.m.Header))

@@ -25,14 +25,11 @@ func eachDeclaration(style []byte, do func(property, value []byte)) {
 
 // declarationLength is the length up to the next semicolon outside of quotes and parentheses.
 func declarationLength(style []byte) int {
-	n := indexOrEnd(style, ';')
-	if !bytes.ContainsAny(style[:n], `"'(`) {
-		return n
-	}
 	var quote byte
 	depth := 0
 	for i, c := range style {
 		switch {
+		case c > '\'' && c != '(' && c != ')' && c != ';': // what nearly all are
 		case quote != 0:
 			if c == quote {
 				quote = 0

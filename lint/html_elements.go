@@ -100,7 +100,8 @@ func (s *images) image(d *document, t *tag) {
 	if !t.has("alt") {
 		s.noAlt.see(d, func() string { return source() + " without alt" })
 	}
-	if !t.has("width") && !strings.Contains(strings.ToLower(t.get("style")), "width") {
+	inside := hasPrefixFold(bytes.TrimSpace(t.raw("src")), "cid:") // it is there at once, and nothing moves
+	if !inside && !t.has("width") && !strings.Contains(strings.ToLower(t.get("style")), "width") {
 		s.noWidth.see(d, func() string { return source() + " without width" })
 	}
 }

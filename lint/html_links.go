@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 
@@ -84,16 +85,23 @@ func (l *links) write(b []byte) {
 	}
 }
 
-// close ends the open link and holds its text against its target.
+// close ends the open link. Where there is no dot there is no domain.
 func (l *links) close(d *document) {
 	if !l.open {
 		return
 	}
+	if bytes.IndexByte(l.text, '.') >= 0 || bytes.IndexByte(l.text, '&') >= 0 {
+		l.compare(d)
+	}
+	l.open, l.text = false, l.text[:0]
+}
+
+// compare holds the text of the open link against its target.
+func (l *links) compare(d *document) {
 	text := strings.TrimSpace(strings.Map(visible, unescaped(l.text)))
 	if named := namedHost(text); named != "" && !sameOwner(named, l.target) && !rewrites(l.target) {
 		l.misleading.see(d, func() string { return shown(text) + " leads to " + shown(l.target) })
 	}
-	l.open, l.text = false, l.text[:0]
 }
 
 // visible drops the characters without width that are put into long URLs, so that they wrap.

@@ -23,7 +23,10 @@ type link struct {
 
 // parseLink reads a URL.
 func parseLink(s string) link {
-	l := link{text: strings.TrimFunc(strings.Map(withoutBreaks, s), func(r rune) bool { return r <= ' ' })}
+	if strings.ContainsAny(s, "\t\r\n") {
+		s = strings.Map(withoutBreaks, s)
+	}
+	l := link{text: strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })}
 	l.rest = l.text
 	if i := strings.IndexByte(l.text, ':'); i > 0 && isScheme(l.text[:i]) {
 		l.scheme, l.rest = strings.ToLower(l.text[:i]), l.text[i+1:]
@@ -92,6 +95,9 @@ func asciiHost(host string) string {
 // numbers, decimal, octal or hexadecimal, of which the last one fills the rest.
 // disguised tells that it is not the usual four decimal ones.
 func parseIPv4(host string) (addr netip.Addr, disguised bool) {
+	if last := host[strings.LastIndexByte(host, '.')+1:]; last == "" || !digit(last[0]) {
+		return netip.Addr{}, false
+	}
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Is4() {
 		return addr, false
 	}

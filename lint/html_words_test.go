@@ -148,6 +148,14 @@ func TestUnsubscribeLinks(t *testing.T) {
 	}
 }
 
+func TestUnsubscribeWordsAreInLowerCaseAndShort(t *testing.T) {
+	for word := range strings.SplitSeq(unsubscribeWords, "|") {
+		if word != strings.ToLower(word) || len(word) < 2 || len(word) > maxPhrase {
+			t.Errorf("%q", word)
+		}
+	}
+}
+
 func TestBulkSenders(t *testing.T) {
 	tests := map[string]bool{ // pattern | envelope sender | From
 		"news@example.org|News@Example.org|a@example.net":      true,

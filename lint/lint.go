@@ -54,6 +54,7 @@ type Lint struct {
 	end        []int
 	documents  bool            // one of the rules is on html
 	lacked     *lackedFeatures // nil: no clients are configured
+	wayOut     *phraseSet        // nil: nobody looks for a way out of bulk mail
 	asksDNS    bool            // one of the rules that are on asks the DNS
 	collecting bool
 }
@@ -77,6 +78,9 @@ func New(opts Options, env Env) (*Lint, error) {
 		if action != Off {
 			l.schedule(i)
 		}
+	}
+	if l.action("L06") != Off && len(opts.Bulk) > 0 {
+		l.wayOut = newPhraseSet(unsubscribeWords)
 	}
 	if l.action("T07") != Off {
 		lacked, err := newLackedFeatures(opts.Clients)

@@ -188,7 +188,7 @@ func htmlRules() []Rule {
 			Source: "measured by senders", Default: Warn, document: true, ended: documentSize},
 		{ID: "T02", Name: "html that is stripped", Description: "The html holds script, iframe, form, object, embed or event attributes, which mail programs take out.",
 			Source: "what mail programs show", Default: Warn, document: true, ended: strippedElements},
-		{ID: "T03", Name: "img without alt or width", Description: "An img has no alt attribute, or no width.",
+		{ID: "T03", Name: "img without alt or width", Description: "An img has no alt attribute, or one that is loaded from elsewhere has no width.",
 			Source: "HTML 4.8.4.4, accessibility", Default: Warn, document: true, ended: imageAttributes},
 		{ID: "T04", Name: "link text names another domain", Description: "The text of a link is a URL or a domain, and the link leads to another one.",
 			Source: "phishing pattern", Default: Warn, document: true, ended: misleadingLinks},
