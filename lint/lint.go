@@ -54,7 +54,7 @@ type Lint struct {
 	end        []int
 	documents  bool            // one of the rules is on html
 	lacked     *lackedFeatures // nil: no clients are configured
-	wayOut     *phraseSet        // nil: nobody looks for a way out of bulk mail
+	wayOut     *phraseSet      // nil: nobody looks for a way out of bulk mail
 	asksDNS    bool            // one of the rules that are on asks the DNS
 	collecting bool
 }
