@@ -92,6 +92,8 @@ func keysHint(err error, store *keystore.Store) error {
 	var none *keystore.NotFound
 	var notDone *keystore.NotDone
 	switch {
+	case errors.As(err, &taken) && taken.By == (keystore.Key{}):
+		return hint(err, "choose another selector, or leave --selector out: it is made from the date then")
 	case errors.As(err, &taken) && taken.By.State == keystore.Active:
 		return hint(err, "pratique keys rotate "+taken.By.Domain+" makes successors")
 	case errors.As(err, &taken):

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"pratique/signing/records"
@@ -17,45 +18,63 @@ type Move struct {
 // advance moves keys on by what was seen of their records. It changes them in
 // place, each by one step at most. What is not known moves nothing.
 func advance(keys []Key, seen map[Key]Sight, now time.Time, o Options) []Move {
-	var moves []Move
-	move := func(k *Key, to State, why string) {
-		from := k.State
-		k.State = to
-		*k.since() = now
-		moves = append(moves, Move{*k, from, why})
-	}
-	before := append([]Key{}, keys...)
-	for i := range keys {
-		k, sight := &keys[i], seen[before[i]]
-		if k.State != before[i].State {
-			continue // its successor has moved it
-		}
-		if k.Since().After(now) {
-			move(k, k.State, "the clock was put back: its time in this state begins anew")
-			continue
-		}
-		if sight.State == records.Match {
-			k.TTL = int64(sight.TTL / time.Second)
-		}
-		switch {
-		case k.State == Created && sight.State == records.Match:
-			move(k, Published, sight.Text)
-		case k.State == Published && sight.Known() && sight.State != records.Match:
-			k.Published = time.Time{}
-			k.State = Created // since its making: nothing was signed yet
-			moves = append(moves, Move{*k, Published, sight.Text})
-		case k.State == Published && sight.State == records.Match && !now.Before(k.activation(o)):
-			for j := range keys {
-				if keys[j].State == Active && keys[j].sameSlot(*k) {
-					move(&keys[j], Retiring, "succeeded by "+k.Selector)
-				}
-			}
-			move(k, Active, sight.Text)
-		case k.State == Retiring && sight.Known() && !now.Before(k.release(o)):
-			move(k, Done, fmt.Sprintf("what it signed has left all queues; safe to remove %s from the DNS", k.Record()))
+	w := &walk{keys: keys, now: now, opts: o}
+	for i, before := range slices.Clone(keys) {
+		if keys[i].State == before.State { // else its successor has moved it
+			w.step(&keys[i], seen[before])
 		}
 	}
-	return moves
+	return w.moves
+}
+
+// walk is one pass over the keys.
+type walk struct {
+	keys  []Key
+	now   time.Time
+	opts  Options
+	moves []Move
+}
+
+func (w *walk) move(k *Key, to State, why string) {
+	from := k.State
+	k.State = to
+	*k.since() = w.now
+	w.moves = append(w.moves, Move{*k, from, why})
+}
+
+func (w *walk) step(k *Key, s Sight) {
+	if k.since().After(w.now) {
+		w.move(k, k.State, "the clock was put back: its time in this state begins anew")
+		return
+	}
+	if s.State == records.Match {
+		k.TTL = int64(s.TTL / time.Second)
+	}
+	switch {
+	case k.State == Created && s.State == records.Match:
+		w.move(k, Published, s.Text)
+	case k.State == Published && s.State == records.Match && !w.now.Before(k.activation(w.opts)):
+		w.activate(k, s.Text)
+	case k.State == Published && s.Known() && s.State != records.Match:
+		w.takeBack(k, s.Text)
+	case k.State == Retiring && s.Known() && !w.now.Before(k.release(w.opts)):
+		w.move(k, Done, fmt.Sprintf("what it signed has left all queues; safe to remove %s from the DNS", k.Record()))
+	}
+}
+
+func (w *walk) activate(k *Key, why string) {
+	for i := range w.keys {
+		if other := &w.keys[i]; other.State == Active && other.slot() == k.slot() {
+			w.move(other, Retiring, "succeeded by "+k.Selector)
+		}
+	}
+	w.move(k, Active, why)
+}
+
+// takeBack has a key wait for its record again. It keeps the time at which it was made.
+func (w *walk) takeBack(k *Key, why string) {
+	k.State, k.Published = Created, time.Time{}
+	w.moves = append(w.moves, Move{*k, Published, why})
 }
 
 // activation is when a published key may begin to sign.

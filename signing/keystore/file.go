@@ -34,13 +34,7 @@ type owner struct{ uid, gid int }
 
 // makeDisk opens the folder, and makes it if it is missing.
 func makeDisk(path string, cut func(string) error) (*disk, error) {
-	parent := filepath.Dir(path)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of keys: %w", err)
-	}
-	err := os.Mkdir(path, 0o700)
-	made := err == nil
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of keys: %w", err)
 	}
 	root, err := os.OpenRoot(path)
@@ -48,32 +42,38 @@ func makeDisk(path string, cut func(string) error) (*disk, error) {
 		return nil, fmt.Errorf("open the folder of keys: %w", err)
 	}
 	d := &disk{Root: root, path: path, cut: cut}
-	if err := d.settle(made, parent); err != nil {
+	if err := d.settle(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return d, nil
 }
 
-// settle finds out whom the files are for, and gives a new folder to him.
-func (d *disk) settle(made bool, parent string) error {
+// settle finds out whom root makes files for. A folder that root itself has made
+// goes to the owner of the one above it.
+func (d *disk) settle() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	from := d.path
-	if made {
-		from = parent
-	}
-	info, err := os.Stat(from)
-	if err != nil {
+	var err error
+	if d.owner, err = ownerOf(d.path); err != nil || d.owner.uid != 0 {
 		return err
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		d.owner = &owner{int(stat.Uid), int(stat.Gid)}
+	if d.owner, err = ownerOf(filepath.Dir(d.path)); err != nil {
+		return err
 	}
-	if !made {
-		return nil
+	return d.Chown(".", d.owner.uid, d.owner.gid)
+}
+
+func ownerOf(path string) (*owner, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
 	}
-	return d.give(func(o owner) error { return d.Chown(".", o.uid, o.gid) })
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, fmt.Errorf("%s: its owner is not known", path)
+	}
+	return &owner{int(stat.Uid), int(stat.Gid)}, nil
 }
 
 // give has a file or folder change hands, if it is to.

@@ -49,13 +49,13 @@ func (k *Keeper) Round(ctx context.Context) (Summary, error) {
 		return Summary{}, ctx.Err()
 	}
 	var moves []Move
-	err = k.store.update(ctx, func(_ *disk, now []Key) ([]Key, error) {
-		moves = advance(now, seen, k.store.time(), k.opts)
-		keys = slices.Clone(now)
+	err = k.store.update(ctx, func(_ *disk, l *list) error {
+		moves = advance(l.Keys, seen, k.store.time(), k.opts)
+		keys = l.Keys
 		if len(moves) == 0 {
-			return now, nil
+			return nil
 		}
-		return now, k.use(now)
+		return k.use(keys)
 	})
 	if err != nil {
 		return Summary{}, fmt.Errorf("move keys on: %w", err)
@@ -107,7 +107,7 @@ func (k *Keeper) succeed(ctx context.Context, keys []Key) error {
 // succeeded reports whether an active key has a successor on its way.
 func succeeded(keys []Key, active Key) bool {
 	return slices.ContainsFunc(keys, func(k Key) bool {
-		return k.sameSlot(active) && k.Awaited()
+		return k.slot() == active.slot() && k.Awaited()
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,9 +63,7 @@ func (k Key) Record() string { return k.Selector + "._domainkey." + k.Domain }
 
 func (k Key) String() string { return k.Selector + " of " + k.Domain }
 
-// Since returns when the key came into its state.
-func (k Key) Since() time.Time { return *k.since() }
-
+// since is when the key came into its state.
 func (k *Key) since() *time.Time {
 	switch k.State {
 	case Published:
@@ -82,11 +81,10 @@ func (k *Key) since() *time.Time {
 // Awaited reports whether a key is on its way to sign.
 func (k Key) Awaited() bool { return k.State == Created || k.State == Published }
 
-// sameSlot reports whether two keys are for the same domain and algorithm, so that
-// one can succeed the other.
-func (k Key) sameSlot(other Key) bool {
-	return k.Domain == other.Domain && k.Algorithm == other.Algorithm
-}
+// slot is what a key is for. A key succeeds another one in the same slot.
+type slot struct{ domain, algorithm string }
+
+func (k Key) slot() slot { return slot{k.Domain, k.Algorithm} }
 
 // compare orders keys by domain, then algorithm, RSA first, then age.
 func compare(a, b Key) int {
@@ -96,17 +94,28 @@ func compare(a, b Key) int {
 	)
 }
 
-// check holds a key to what the store may hold: its names become paths.
+// check holds a key to what the store may hold.
 func (k Key) check() error {
+	switch {
+	case k.Algorithm != "rsa-sha256" && k.Algorithm != "ed25519-sha256":
+		return fmt.Errorf("%v: %q is no algorithm", k, k.Algorithm)
+	case !slices.Contains(States(), k.State):
+		return fmt.Errorf("%v: %q is no state", k, k.State)
+	}
+	return checkNames(k.Domain, k.Selector)
+}
+
+// checkNames holds the names of a key to the syntax of the DNS: they become paths.
+func checkNames(domain, selector string) error {
 	var problems []error
-	signing.Options{Domains: []signing.Domain{{Domain: k.Domain, Keys: []signing.Key{{Selector: k.Selector, File: "key"}}}}}.
+	signing.Options{Domains: []signing.Domain{{Domain: domain, Keys: []signing.Key{{Selector: selector, File: "key"}}}}}.
 		Problems(func(key, problem string) {
 			if strings.HasPrefix(key, "domains[0]") {
 				problems = append(problems, errors.New(problem))
 			}
 		})
-	if strings.HasPrefix(k.Domain, "*.") {
-		problems = append(problems, fmt.Errorf("%q: keys are made for a domain itself", k.Domain))
+	if strings.HasPrefix(domain, "*.") {
+		problems = append(problems, fmt.Errorf("%q: keys are made for a domain itself", domain))
 	}
 	return errors.Join(problems...)
 }

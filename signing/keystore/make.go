@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ import (
 // Kind is what a key is made as.
 type Kind struct {
 	Type string // RSA or Ed25519
-	Bits int    // of an RSA key: one of Bits(); 0: DefaultBits
+	Bits int    // of an RSA key: 2048, 3072 or 4096; 0: DefaultBits
 }
 
 // The types, as they stand in k= of a record (RFC 6376 3.6.1, RFC 8463 4).
@@ -31,12 +30,9 @@ const (
 	Ed25519 = "ed25519"
 )
 
-// Bits returns the sizes in which RSA keys are made (RFC 8301 3.2): signers should
-// use no less, and verifiers need not accept more.
-func Bits() []int { return []int{2048, 3072, 4096} }
-
-// DefaultBits is the size of RSA keys that receivers of every age verify, and
-// whose record fits into one answer by UDP.
+// DefaultBits is the size of RSA keys that signers should use at least (RFC 8301
+// 3.2), which receivers of every age verify, and whose record fits into one answer
+// by UDP. Verifiers need not accept more than 4096.
 const DefaultBits = 2048
 
 // Check says what is wrong with a kind.
@@ -46,7 +42,7 @@ func (k Kind) Check() error {
 		return errors.New("an Ed25519 key has 256 bits and no other size; leave the bits out")
 	case k.Type == RSA && 0 < k.Bits && k.Bits < DefaultBits:
 		return fmt.Errorf("RSA keys of %d bits are not made: signers should use %d at least (RFC 8301 3.2)", k.Bits, DefaultBits)
-	case k.Type == RSA && k.Bits != 0 && !slices.Contains(Bits(), k.Bits):
+	case k.Type == RSA && k.Bits != 0 && k.Bits != 2048 && k.Bits != 3072 && k.Bits != 4096:
 		return fmt.Errorf("RSA keys of %d bits are not made; 2048, 3072 and 4096 are (RFC 8301 3.2)", k.Bits)
 	case k.Type != RSA && k.Type != Ed25519:
 		return fmt.Errorf("%q is no type of key; rsa and ed25519 are (RFC 8463)", k.Type)
@@ -88,7 +84,7 @@ func (n *NotFound) Error() string { return n.text }
 
 // Taken is that another key stands in the way of a new one.
 type Taken struct {
-	By   Key
+	By   Key // by its state; the zero Key: by its selector
 	text string
 }
 
@@ -121,8 +117,8 @@ type fresh struct {
 }
 
 func (s *Store) make(ctx context.Context, domain, selector string, kinds []Kind, exclude ...State) ([]Key, error) {
-	names := Key{Domain: normal(domain), Selector: strings.ToLower(cmp.Or(selector, "dated"))}
-	if err := names.check(); err != nil {
+	domain, selector = normal(domain), strings.ToLower(selector)
+	if err := checkNames(domain, cmp.Or(selector, "dated")); err != nil {
 		return nil, err
 	}
 	private, err := generateAll(kinds)
@@ -130,20 +126,20 @@ func (s *Store) make(ctx context.Context, domain, selector string, kinds []Kind,
 		return nil, err
 	}
 	var made []Key
-	err = s.update(ctx, func(d *disk, all []Key) ([]Key, error) {
+	err = s.update(ctx, func(d *disk, l *list) error {
 		for _, f := range private { // all of them, before anything is written
-			if err := free(all, names.Domain, f, exclude); err != nil {
-				return nil, err
+			if err := free(l.Keys, slot{domain, f.algorithm}, exclude); err != nil {
+				return err
 			}
 		}
 		for _, f := range private {
-			k := Key{Domain: names.Domain, Selector: strings.ToLower(selector), Algorithm: f.algorithm, State: Created, Created: s.time()}
-			if err := s.place(d, all, &k, f); err != nil {
-				return nil, err
+			k := Key{Domain: domain, Selector: selector, Algorithm: f.algorithm, State: Created, Created: s.time()}
+			if err := place(d, l, &k, f); err != nil {
+				return err
 			}
-			made, all = append(made, k), append(all, k)
+			made, l.Keys = append(made, k), append(l.Keys, k)
 		}
-		return all, nil
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make keys for %s: %w", domain, err)
@@ -154,10 +150,10 @@ func (s *Store) make(ctx context.Context, domain, selector string, kinds []Kind,
 // time is the time as it is written.
 func (s *Store) time() time.Time { return s.now().UTC().Truncate(time.Second) }
 
-// free reports a key of the domain that excludes a new one by its state.
-func free(all []Key, domain string, f fresh, exclude []State) error {
+// free reports a key that excludes a new one in its slot by its state.
+func free(all []Key, in slot, exclude []State) error {
 	for _, k := range all {
-		if k.Domain == domain && k.Algorithm == f.algorithm && slices.Contains(exclude, k.State) {
+		if k.slot() == in && slices.Contains(exclude, k.State) {
 			return &Taken{k, fmt.Sprintf("it has the %s key %s already, which is %s", k.Type(), k.Selector, k.State)}
 		}
 	}
@@ -166,28 +162,35 @@ func free(all []Key, domain string, f fresh, exclude []State) error {
 
 // place writes a private key under its selector, after finding one if it has none.
 // A file that is there is never written over: it may be the only copy of a key.
-func (s *Store) place(d *disk, all []Key, k *Key, f fresh) error {
+func place(d *disk, l *list, k *Key, f fresh) error {
 	wanted := k.Selector
 	for n := 1; ; n++ {
 		if wanted == "" {
 			k.Selector = dated(k.Created, f.kind.Type, n)
 		}
-		taken := slices.ContainsFunc(all, func(other Key) bool { return other.Record() == k.Record() })
-		_, err := d.Lstat(filepath.Join(k.Domain, k.Selector+".pem"))
-		if !taken && errors.Is(err, fs.ErrNotExist) {
-			break
+		taken, err := l.took(*k), error(nil)
+		if !taken {
+			_, err = d.Lstat(k.file())
+			taken = err == nil
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
-		}
-		if wanted != "" {
-			return &Taken{*k, fmt.Sprintf("the selector %s is taken; one name in the DNS holds one key", wanted)}
+		case taken && wanted != "":
+			return &Taken{Key{}, fmt.Sprintf("the selector %s is, or was, that of another key; one name in the DNS holds one key", wanted)}
+		case !taken:
+			if err := d.mkdir(k.Domain); err != nil {
+				return err
+			}
+			return d.write(k.file(), f.pem)
 		}
 	}
-	if err := d.mkdir(k.Domain); err != nil {
-		return err
-	}
-	return d.write(filepath.Join(k.Domain, k.Selector+".pem"), f.pem)
+}
+
+// took reports whether a key has, or had, the name of the record of k.
+func (l *list) took(k Key) bool {
+	return slices.Contains(l.Removed, k.Record()) ||
+		slices.ContainsFunc(l.Keys, func(other Key) bool { return other.Record() == k.Record() })
 }
 
 // dated makes a selector such as 20261124r, 20261124e, or 20261124r2 for the second.
@@ -243,17 +246,18 @@ func generate(kind Kind) (fresh, error) {
 // without its last active key leaves unsigned.
 func (s *Store) Remove(ctx context.Context, domain, selector string, force bool) (Key, error) {
 	var removed Key
-	err := s.update(ctx, func(d *disk, all []Key) ([]Key, error) {
-		i := slices.IndexFunc(all, func(k Key) bool {
+	err := s.update(ctx, func(d *disk, l *list) error {
+		i := slices.IndexFunc(l.Keys, func(k Key) bool {
 			return k.Domain == normal(domain) && k.Selector == strings.ToLower(selector)
 		})
 		if i < 0 {
-			return nil, &NotFound{fmt.Sprintf("there is no key %s of %s", selector, domain)}
+			return &NotFound{fmt.Sprintf("there is no key %s of %s", selector, domain)}
 		}
-		if removed = all[i]; removed.State != Done && !force {
-			return nil, &NotDone{removed}
+		if removed = l.Keys[i]; removed.State != Done && !force {
+			return &NotDone{removed}
 		}
-		return slices.Delete(all, i, i+1), nil
+		l.Keys, l.Removed = slices.Delete(l.Keys, i, i+1), append(l.Removed, removed.Record())
+		return nil
 	})
 	if err != nil {
 		return removed, err
@@ -267,7 +271,7 @@ func (s *Store) delete(k Key) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.remove(filepath.Join(k.Domain, k.Selector+".pem")), d.Close())
+	return errors.Join(d.remove(k.file()), d.Close())
 }
 
 // NotDone is that a key may still be needed.

@@ -33,9 +33,10 @@ func Open(folder string, now func() time.Time) *Store {
 func (s *Store) Folder() string { return s.folder }
 
 // File returns the private key of k, in PEM.
-func (s *Store) File(k Key) string {
-	return filepath.Join(s.folder, k.Domain, k.Selector+".pem")
-}
+func (s *Store) File(k Key) string { return filepath.Join(s.folder, k.file()) }
+
+// file is File within the folder.
+func (k Key) file() string { return filepath.Join(k.Domain, k.Selector+".pem") }
 
 // Load reads the private key of k.
 func (s *Store) Load(k Key) (*signing.PrivateKey, error) { return signing.LoadKey(s.File(k)) }
@@ -44,6 +45,9 @@ func (s *Store) Load(k Key) (*signing.PrivateKey, error) { return signing.LoadKe
 type list struct {
 	Version int   `json:"version"`
 	Keys    []Key `json:"keys"`
+	// Removed are the names of the records of keys that were removed. They are not
+	// used again: receivers may remember the old record, in which there was another key.
+	Removed []string `json:"removed,omitempty"`
 }
 
 // version is that of the list's form.
@@ -52,19 +56,25 @@ const version = 1
 // Keys returns all keys, sorted by domain, algorithm and age. A folder that does
 // not exist has none.
 func (s *Store) Keys() ([]Key, error) {
+	l, err := s.read()
+	return l.Keys, err
+}
+
+// read returns the list; with version 0: there is none yet.
+func (s *Store) read() (list, error) {
 	file := filepath.Join(s.folder, listName)
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.missing()
+		return list{}, s.missing()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the list of keys: %w", err)
+		return list{}, fmt.Errorf("read the list of keys: %w", err)
 	}
-	keys, err := parseList(data)
+	l, err := parseList(data)
 	if err != nil {
-		return nil, fmt.Errorf("the list of keys %s can't be used: %w", file, err)
+		return list{}, fmt.Errorf("the list of keys %s can't be used: %w", file, err)
 	}
-	return keys, nil
+	return l, nil
 }
 
 // missing is what a folder without a list means. The list is written before the
@@ -78,45 +88,47 @@ func (s *Store) missing() error {
 		filepath.Join(s.folder, listName), files[0])
 }
 
-func parseList(data []byte) ([]Key, error) {
+func parseList(data []byte) (list, error) {
 	var l list
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields() // a newer program wrote it: rewriting would lose them
 	if err := decoder.Decode(&l); err != nil {
-		return nil, err
+		return list{}, err
 	}
 	if l.Version != version {
-		return nil, fmt.Errorf("it has version %d, and this program knows %d", l.Version, version)
+		return list{}, fmt.Errorf("it has version %d, and this program knows %d", l.Version, version)
 	}
+	return l, l.check()
+}
+
+func (l list) check() error {
+	names, active := map[string]bool{}, map[slot]Key{}
 	for i, k := range l.Keys {
 		if err := k.check(); err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			return fmt.Errorf("key %d: %w", i, err)
 		}
-		if k.Algorithm != "rsa-sha256" && k.Algorithm != "ed25519-sha256" {
-			return nil, fmt.Errorf("key %d, %v: %q is no algorithm", i, k, k.Algorithm)
+		if names[k.Record()] {
+			return fmt.Errorf("%v stands in it twice", k)
 		}
-		if !slices.Contains(States(), k.State) {
-			return nil, fmt.Errorf("key %d, %v: %q is no state", i, k, k.State)
+		names[k.Record()] = true
+		if k.State != Active {
+			continue
 		}
-		for _, other := range l.Keys[:i] {
-			if other.Record() == k.Record() {
-				return nil, fmt.Errorf("%v stands in it twice", k)
-			}
-			if other.State == Active && k.State == Active && other.sameSlot(k) {
-				return nil, fmt.Errorf("%v and %v are both active", other, k)
-			}
+		if other, twice := active[k.slot()]; twice {
+			return fmt.Errorf("%v and %v are both active", other, k)
 		}
+		active[k.slot()] = k
 	}
-	return l.Keys, nil
+	return nil
 }
 
 // patience is how long a writer waits for another; each of them takes no longer
 // than a few writes to the disk.
 const patience = 10 * time.Second
 
-// update has change change the keys, alone, and writes them if they are others
+// update has change change the list, alone, and writes it if it is another one
 // afterwards. What change itself writes to the disk is there before the list is.
-func (s *Store) update(ctx context.Context, change func(d *disk, keys []Key) ([]Key, error)) (err error) {
+func (s *Store) update(ctx context.Context, change func(d *disk, l *list) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	d, err := makeDisk(s.folder, s.cut)
@@ -130,30 +142,34 @@ func (s *Store) update(ctx context.Context, change func(d *disk, keys []Key) ([]
 	}
 	defer func() { err = errors.Join(err, release()) }()
 
-	before, err := s.Keys()
+	before, err := s.read()
 	if err != nil {
 		return err
 	}
-	if before == nil {
-		if err := d.writeList(nil); err != nil {
+	if before.Version == 0 {
+		if err := d.writeList(list{}); err != nil {
 			return err
 		}
 	}
-	after, err := change(d, slices.Clone(before))
-	if err != nil || slices.Equal(before, after) {
+	after := list{Keys: slices.Clone(before.Keys), Removed: slices.Clone(before.Removed)}
+	if err := change(d, &after); err != nil {
 		return err
+	}
+	if slices.Equal(before.Keys, after.Keys) && slices.Equal(before.Removed, after.Removed) {
+		return nil
 	}
 	return d.writeList(after)
 }
 
-func (d *disk) writeList(keys []Key) error {
-	slices.SortStableFunc(keys, compare)
-	data, err := json.MarshalIndent(list{version, append([]Key{}, keys...)}, "", "  ")
+func (d *disk) writeList(l list) error {
+	l.Version, l.Keys = version, append([]Key{}, l.Keys...) // [], not null
+	slices.SortStableFunc(l.Keys, compare)
+	if err := l.check(); err != nil {
+		return fmt.Errorf("refused to write a list of keys that could not be read: %w", err)
+	}
+	data, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err
-	}
-	if _, err := parseList(data); err != nil {
-		return fmt.Errorf("refused to write a list of keys that could not be read: %w", err)
 	}
 	if err := d.write(listName, append(data, '\n')); err != nil {
 		return fmt.Errorf("write the list of keys: %w", err)
@@ -206,7 +222,9 @@ func (s *Store) Strays() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(files, func(file string) bool {
-		return slices.ContainsFunc(keys, func(k Key) bool { return s.File(k) == file })
-	}), nil
+	known := map[string]bool{}
+	for _, k := range keys {
+		known[s.File(k)] = true
+	}
+	return slices.DeleteFunc(files, func(file string) bool { return known[file] }), nil
 }

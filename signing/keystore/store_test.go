@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -52,15 +53,15 @@ func (s *Store) put(t *testing.T, domain string, state State) Key {
 // set changes a key of the store.
 func (s *Store) set(t *testing.T, k Key, change func(*Key)) Key {
 	t.Helper()
-	err := s.update(t.Context(), func(_ *disk, keys []Key) ([]Key, error) {
-		i := slices.Index(keys, k)
+	err := s.update(t.Context(), func(_ *disk, l *list) error {
+		i := slices.Index(l.Keys, k)
 		if i < 0 {
-			return nil, fmt.Errorf("%v is not in the store", k)
+			return fmt.Errorf("%v is not in the store", k)
 		}
-		change(&keys[i])
-		*keys[i].since() = s.time()
-		k = keys[i]
-		return keys, nil
+		change(&l.Keys[i])
+		*l.Keys[i].since() = s.time()
+		k = l.Keys[i]
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,17 +112,18 @@ func TestSelectorsAreNotUsedTwice(t *testing.T) {
 	if err != nil || second[0].Selector != "20261124e2" {
 		t.Fatalf("beside %v: %v, %v", first, second, err)
 	}
+	// A receiver may remember the record of a key that was removed.
 	if _, err := s.Remove(t.Context(), "example.org", "20261124E2", true); err != nil {
 		t.Fatal(err)
 	}
 	// What lies there may be the only copy of a key.
-	stray := filepath.Join(s.Folder(), "example.org", "20261124e2.pem")
+	stray := filepath.Join(s.Folder(), "example.org", "20261124e3.pem")
 	if err := os.WriteFile(stray, []byte("kept"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	third, err := s.New(t.Context(), "example.org", "", ed25519Kind)
-	if err != nil || third[0].Selector != "20261124e3" {
-		t.Errorf("beside a stray file: %v, %v", third, err)
+	if err != nil || third[0].Selector != "20261124e4" {
+		t.Errorf("beside a stray file and a removed key: %v, %v", third, err)
 	}
 	if strays, err := s.Strays(); err != nil || !slices.Equal(strays, []string{stray}) {
 		t.Errorf("strays %v, %v", strays, err)
@@ -130,7 +132,7 @@ func TestSelectorsAreNotUsedTwice(t *testing.T) {
 		t.Errorf("the stray holds %q, %v", text, err)
 	}
 	var taken *Taken
-	for _, selector := range []string{third[0].Selector, "20261124e2", first.Selector} {
+	for _, selector := range []string{third[0].Selector, "20261124e3", "20261124e2", first.Selector} {
 		if _, err := s.New(t.Context(), "example.org", selector, Kind{Type: RSA}); !errors.As(err, &taken) {
 			t.Errorf("selector %s: %v", selector, err)
 		}
@@ -342,9 +344,9 @@ func TestLock(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	err := s.update(t.Context(), func(*disk, []Key) ([]Key, error) {
+	err := s.update(t.Context(), func(*disk, *list) error {
 		_, err := s.New(ctx, "waiting.example", "", ed25519Kind)
-		return nil, err
+		return err
 	})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process holds the lock") {
 		t.Errorf("while another writes: %v", err)
@@ -407,4 +409,30 @@ func TestRootGivesItsFilesAway(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// Whatever stands in a list, no key of it lies outside of the folder, and what was
+// read can be written.
+func FuzzLists(f *testing.F) {
+	f.Add([]byte(`{"version": 1, "keys": [{"domain": "example.org", "selector": "a", "algorithm": "rsa-sha256", "state": "active", "created": "2026-01-01T00:00:00Z", "ttl": 60}]}`))
+	f.Add([]byte(`{"version": 1, "keys": [], "removed": ["a._domainkey.example.org"]}`))
+	f.Add([]byte(`{"version": 1, "keys": [{"domain": "..", "selector": "../..", "algorithm": "rsa-sha256", "state": "active", "created": "2026-01-01T00:00:00Z"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := parseList(data)
+		if err != nil {
+			return
+		}
+		for _, k := range l.Keys {
+			if !filepath.IsLocal(k.file()) || strings.Count(k.file(), "/") != 1 {
+				t.Errorf("%v lies at %s", k, k.file())
+			}
+		}
+		text, err := json.Marshal(l)
+		if err != nil {
+			t.Fatalf("%+v was read, and can't be written: %v", l, err)
+		}
+		if _, err := parseList(text); err != nil {
+			t.Errorf("%s was written, and can't be read: %v", text, err)
+		}
+	})
 }
