@@ -132,6 +132,8 @@ func ParseKey(text []byte) (*PrivateKey, error) {
 func keyBlock(text []byte) (*pem.Block, error) {
 	block, _ := pem.Decode(text)
 	switch {
+	case block == nil && bytes.Contains(text, []byte("-----BEGIN ")):
+		return nil, errors.New("is PEM that is cut short or damaged: what begins in it has no end that fits")
 	case block == nil:
 		return nil, errors.New("is not PEM: no \"-----BEGIN PRIVATE KEY-----\" in it; \"openssl pkey -in OLD -out NEW\" converts other forms")
 	case block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY":

@@ -12,9 +12,11 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,6 +89,9 @@ func TestLoadKeyRefuses(t *testing.T) {
 		{"huge", textFile(t, make([]byte, maxKeyFile+1)), "is far too large"},
 		{"not PEM", textFile(t, []byte(base64.StdEncoding.EncodeToString(secret.Seed()))), "is not PEM"},
 		{"DER", textFile(t, der), "is not PEM"},
+		{"cut short", textFile(t, good[:len(good)/2]), "is PEM that is cut short or damaged"},
+		{"without its end line", textFile(t, good[:len(good)-20]), "is PEM that is cut short or damaged"},
+		{"one letter too few", textFile(t, slices.Delete(bytes.Clone(good), 40, 41)), "is PEM that is cut short or damaged"},
 		{"encrypted PKCS#1", textFile(t, encrypted), "is encrypted"},
 		{"encrypted PKCS#8", pemFile(t, "ENCRYPTED PRIVATE KEY", der), "is encrypted"},
 		{"certificate", pemFile(t, "CERTIFICATE", der), `holds "CERTIFICATE"`},
@@ -108,6 +113,10 @@ func TestLoadKeyRefuses(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.file) {
 				t.Errorf("%q names not both %q and the file", err, tt.want)
+			}
+			held := &heldKey{file: tt.file}
+			if held.load(newKeyring(slog.New(slog.DiscardHandler), goRSA{})); held.err == nil || held.err.Error() != err.Error() {
+				t.Errorf("the signer says %v, and not %v", held.err, err)
 			}
 			if strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(secret.Seed())[:8]) {
 				t.Errorf("%q holds a part of the key", err)
