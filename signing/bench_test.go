@@ -196,7 +196,7 @@ func BenchmarkRSA(b *testing.B) {
 	}
 }
 
-// BenchmarkLoadRSA is what each of many keys costs when the daemon starts or reloads.
+// BenchmarkLoadRSA is what a key costs before its first signature.
 func BenchmarkLoadRSA(b *testing.B) {
 	der := x509.MarshalPKCS1PrivateKey(newRSA(b))
 	for _, backend := range testBackends(b) {

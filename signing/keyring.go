@@ -1,7 +1,7 @@
 package signing
 
 import (
-	"encoding/pem"
+	"bytes"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -54,45 +54,50 @@ func (r *keyring) load() {
 	var readers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		readers.Go(func() {
+			var text bytes.Buffer
 			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
-				all[i].load(r)
+				text.Reset()
+				all[i].load(r, &text)
 			}
 		})
 	}
 	readers.Wait()
 }
 
-func (k *heldKey) load(r *keyring) {
-	k.stamp = stampOf(k.file)
-	text, err := readKeyFile(k.file)
-	if err == nil {
-		err = k.parse(text, r)
+// load reads the key. The buffer is empty, and the key keeps nothing of it.
+func (k *heldKey) load(r *keyring, text *bytes.Buffer) {
+	k.stamp, k.err = readKeyFile(k.file, text)
+	if k.err == nil {
+		k.err = k.parse(text.Bytes(), r)
 	}
-	k.err = err
 }
 
 func (k *heldKey) parse(text []byte, r *keyring) error {
-	block, err := keyBlock(text)
-	if err != nil {
-		return inFile(k.file, err)
+	block, ok := plainPEM(text)
+	if !ok {
+		var err error
+		if block, err = keyBlock(text); err != nil {
+			return inFile(k.file, err)
+		}
 	}
-	if der, bits, ok := plainRSA(block); ok {
-		k.algorithm, k.weakness = rsaSHA256, rsaWeakness(bits)
-		block = &pem.Block{Type: pkcs1Type, Bytes: der}
+	var whole func() (*PrivateKey, error)
+	if plain, ok := plainRSA(block); ok {
+		k.algorithm, k.weakness, whole = rsaSHA256, rsaWeakness(plain.bits), plain.key
 	} else {
 		key, err := parseBlock(block)
 		if err != nil {
 			return inFile(k.file, err)
 		}
 		k.algorithm, k.weakness = key.Algorithm(), key.Weakness()
+		whole = func() (*PrivateKey, error) { return key, nil }
 	}
-	k.ready = sync.OnceValues(func() (signFunc, error) { return r.ready(k.file, block) })
+	k.ready = sync.OnceValues(func() (signFunc, error) { return r.ready(k.file, whole) })
 	return nil
 }
 
 // ready makes a key ready to sign.
-func (r *keyring) ready(file string, block *pem.Block) (signFunc, error) {
-	key, err := parseBlock(block)
+func (r *keyring) ready(file string, whole func() (*PrivateKey, error)) (signFunc, error) {
+	key, err := whole()
 	if err != nil {
 		return nil, inFile(file, err)
 	}

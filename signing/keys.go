@@ -41,11 +41,11 @@ const (
 //
 // No error holds anything of the key.
 func LoadKey(file string) (*PrivateKey, error) {
-	data, err := readKeyFile(file)
-	if err != nil {
+	var data bytes.Buffer
+	if _, err := readKeyFile(file, &data); err != nil {
 		return nil, err
 	}
-	key, err := ParseKey(data)
+	key, err := ParseKey(data.Bytes())
 	if err != nil {
 		return nil, inFile(file, err)
 	}
@@ -57,28 +57,29 @@ func inFile(file string, err error) error { return fmt.Errorf("key %s: %w", file
 // maxKeyFile is far more than a key of any sensible size, in octets.
 const maxKeyFile = 64 << 10
 
-func readKeyFile(file string) ([]byte, error) {
+// readKeyFile reads a file into a buffer, and returns how it looked before.
+func readKeyFile(file string, into *bytes.Buffer) (Stamp, error) {
 	// Without O_NONBLOCK a FIFO in the key's place would keep the daemon waiting.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, inFile(file, cause(err))
+		return stampOf(file), inFile(file, cause(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, inFile(file, cause(err))
+		return stampOf(file), inFile(file, cause(err))
 	}
+	stamp := stampFrom(info)
 	if err := checkKeyFile(info); err != nil {
-		return nil, inFile(file, err)
+		return stamp, inFile(file, err)
 	}
 	if open := openTo(info); open != "" {
-		return nil, fmt.Errorf("key %s has mode %04o: %s; run: chmod 0600 %s", file, info.Mode().Perm(), open, file)
+		return stamp, fmt.Errorf("key %s has mode %04o: %s; run: chmod 0600 %s", file, info.Mode().Perm(), open, file)
 	}
-	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	if _, err := data.ReadFrom(io.LimitReader(f, maxKeyFile)); err != nil {
-		return nil, inFile(file, cause(err))
+	if _, err := into.ReadFrom(io.LimitReader(f, maxKeyFile)); err != nil {
+		return stamp, inFile(file, cause(err))
 	}
-	return data.Bytes(), nil
+	return stamp, nil
 }
 
 // cause takes the path out of an error: ours names it already.

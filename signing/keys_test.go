@@ -115,7 +115,7 @@ func TestLoadKeyRefuses(t *testing.T) {
 				t.Errorf("%q names not both %q and the file", err, tt.want)
 			}
 			held := &heldKey{file: tt.file}
-			if held.load(newKeyring(slog.New(slog.DiscardHandler), goRSA{})); held.err == nil || held.err.Error() != err.Error() {
+			if held.load(newKeyring(slog.New(slog.DiscardHandler), goRSA{}), &bytes.Buffer{}); held.err == nil || held.err.Error() != err.Error() {
 				t.Errorf("the signer says %v, and not %v", held.err, err)
 			}
 			if strings.Contains(err.Error(), base64.StdEncoding.EncodeToString(secret.Seed())[:8]) {

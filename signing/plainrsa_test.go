@@ -6,6 +6,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
+	"slices"
 	"testing"
 )
 
@@ -29,9 +31,13 @@ func TestPlainRSAKnowsUsualKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, block := range blocks(t, key) {
-			der, bits, ok := plainRSA(block)
-			if !ok || bits != size || !bytes.Equal(der, x509.MarshalPKCS1PrivateKey(key)) {
-				t.Errorf("%d bits, %s: %v, %d bits", size, block.Type, ok, bits)
+			plain, ok := plainRSA(block)
+			if !ok || plain.bits != size {
+				t.Fatalf("%d bits, %s: %v, %+v", size, block.Type, ok, plain)
+			}
+			whole, err := plain.key()
+			if err != nil || !whole.Public().(*rsa.PublicKey).Equal(key.Public()) {
+				t.Errorf("%d bits, %s: %v, another key", size, block.Type, err)
 			}
 		}
 	}
@@ -44,10 +50,10 @@ func TestPlainRSANoticesDamage(t *testing.T) {
 			damaged := &pem.Block{Type: block.Type, Bytes: bytes.Clone(block.Bytes)}
 			damaged.Bytes[i] ^= 1 << (i % 8)
 			holdPlainRSA(t, damaged)
-			if _, _, ok := plainRSA(damaged); ok && !harmless(block, damaged) {
+			if _, ok := plainRSA(damaged); ok && !harmless(block, damaged) {
 				t.Errorf("%s: octet %d was changed without notice", block.Type, i)
 			}
-			if _, _, ok := plainRSA(&pem.Block{Type: block.Type, Bytes: block.Bytes[:i]}); ok {
+			if _, ok := plainRSA(&pem.Block{Type: block.Type, Bytes: block.Bytes[:i]}); ok {
 				t.Errorf("%s: taken with %d of %d octets", block.Type, i, len(block.Bytes))
 			}
 		}
@@ -65,16 +71,16 @@ func harmless(a, b *pem.Block) bool {
 // holdPlainRSA holds that what is taken is a key for crypto/x509 too.
 func holdPlainRSA(t *testing.T, block *pem.Block) {
 	t.Helper()
-	der, bits, ok := plainRSA(block)
+	plain, ok := plainRSA(block)
 	if !ok {
 		return
 	}
-	key, err := x509.ParsePKCS1PrivateKey(der)
+	key, err := parseBlock(block)
 	if err != nil {
 		t.Fatalf("%s: crypto/x509 says %v of\n%x", block.Type, err, block.Bytes)
 	}
-	if key.N.BitLen() != bits || key.Validate() != nil {
-		t.Fatalf("%s: %d bits, want %d; %v", block.Type, bits, key.N.BitLen(), key.Validate())
+	if whole, err := plain.key(); err != nil || !whole.Public().(*rsa.PublicKey).Equal(key.Public()) {
+		t.Fatalf("%s: %v, or another key than crypto/x509 has of\n%x", block.Type, err, block.Bytes)
 	}
 }
 
@@ -107,4 +113,23 @@ func BenchmarkPlainRSA(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Whatever is changed in a file, the signer takes no key of it that ParseKey does not.
+func TestHeldKeysAreThoseOfParseKey(t *testing.T) {
+	ring := newKeyring(slog.New(slog.DiscardHandler), goRSA{})
+	for _, block := range blocks(t, rfcKey(t, "6376", rsaSHA256).signer.(*rsa.PrivateKey)) {
+		text := pem.EncodeToMemory(block)
+		for i := range text {
+			for _, damaged := range [][]byte{
+				slices.Concat(text[:i], []byte{text[i] ^ 1}, text[i+1:]), slices.Concat(text[:i], text[i+1:]),
+				slices.Concat(text[:i], []byte("\n"), text[i:]), text[:i],
+			} {
+				_, want := ParseKey(damaged)
+				if err := (&heldKey{}).parse(damaged, ring); (err == nil) != (want == nil) {
+					t.Fatalf("%v, and ParseKey says %v of\n%s", err, want, damaged)
+				}
+			}
+		}
+	}
 }

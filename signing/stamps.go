@@ -27,6 +27,10 @@ func stampOf(file string) Stamp {
 	if err != nil {
 		return Stamp{problem: cause(err).Error()}
 	}
+	return stampFrom(info)
+}
+
+func stampFrom(info fs.FileInfo) Stamp {
 	s := Stamp{size: info.Size(), modified: info.ModTime().UnixNano(), mode: info.Mode()}
 	s.inode, s.changed = inodeOf(info)
 	return s

@@ -110,3 +110,33 @@ func writeKeys(t testing.TB, dir string, count int) {
 		primes = append(primes, p)
 	}
 }
+
+// BenchmarkFind is a look-up: of a domain of its own, of one that a wildcard five
+// labels up has, and of none.
+func BenchmarkFind(b *testing.B) {
+	for _, domains := range []int{1_000, 100_000, 1_000_000} {
+		t := &table{exact: map[string]*entry{}, below: map[string]*entry{}}
+		for i := range domains / 2 {
+			name := fmt.Sprintf("customer%d.example", i)
+			t.exact[name], t.below[name] = &entry{}, &entry{}
+		}
+		for _, c := range []struct {
+			name, prefix string
+			found        bool
+		}{{"own", "customer", true}, {"wildcard", "a.b.c.d.e.customer", true}, {"none", "a.b.c.d.e.stranger", false}} {
+			names := make([]string, 1024) // more than one, so that they are not all in the processor's cache
+			for i := range names {
+				names[i] = fmt.Sprintf("%s%d.example", c.prefix, i*(domains/2)/len(names))
+			}
+			b.Run(fmt.Sprintf("%d_domains/%s", domains, c.name), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					if (t.find(names[i%len(names)]) != nil) != c.found {
+						b.Fatal(names[i%len(names)])
+					}
+					i++
+				}
+			})
+		}
+	}
+}
