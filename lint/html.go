@@ -95,13 +95,13 @@ func (d *document) startTag(t *tag) {
 	d.stripped.startTag(d, name, t)
 	d.links.startTag(d, name, t)
 	d.hidden.startTag(name, t)
-	if d.features != nil {
-		d.features.startTag(name, t)
-	}
 	d.images.attributes(d, t)
 	d.references.attributes(t)
 	if name == atom.Img {
 		d.images.image(d, t)
+	}
+	if d.features != nil { // the last one, because it turns style attributes to lower case
+		d.features.startTag(name, t)
 	}
 }
 

@@ -145,9 +145,13 @@ func ownNetwork(a netip.Addr) bool {
 	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || carrierNAT().Contains(a)
 }
 
-// fileLike are top-level domains that read like the extension of a file or a name
-// of software: in the text of a link such a name need not be a domain.
-const fileLike = " ai app cc do go io java md me mov net pl ps py rs sh so zip "
+// Which words are taken for domains although nothing but a dot says so: those with
+// a country's top-level domain or one of the old ones, but for those that are names
+// of files and software as well. "here.Click" is a missing space, "ASP.NET" is none.
+const (
+	oldDomains = " biz com edu gov info net org "
+	fileLike   = " ai cc io md pl ps py rs sh so "
+)
 
 // namedHost returns the host that the text of a link names, if the text is one
 // URL or one domain and nothing else; otherwise "".
@@ -157,24 +161,25 @@ func namedHost(text string) string {
 	}
 	text = strings.Trim(text, `<>()[]"',;`)
 	if l := parseLink(text); l.scheme == "http" || l.scheme == "https" {
-		if isDomain(l.host) {
-			return l.host
-		}
-		return ""
+		return domainOrNone(l.host)
 	}
 	name := text
 	if i := strings.IndexAny(name, "/?#:"); i >= 0 {
 		name = name[:i]
 	}
-	if strings.Contains(name, "@") {
-		return ""
+	if strings.HasPrefix(strings.ToLower(name), "www.") || readsAsDomain(name) {
+		return domainOrNone(asciiHost(name))
 	}
-	top := name[strings.LastIndexByte(name, '.')+1:]
-	bare := !strings.HasPrefix(strings.ToLower(name), "www.")
-	if bare && strings.Contains(fileLike, " "+strings.ToLower(top)+" ") {
-		return ""
-	}
-	if host := asciiHost(name); isDomain(host) {
+	return ""
+}
+
+func readsAsDomain(name string) bool {
+	top := " " + name[strings.LastIndexByte(name, '.')+1:] + " "
+	return strings.Contains(oldDomains, top) || len(top) == len(" xx ") && !strings.Contains(fileLike, top) && top == strings.ToLower(top)
+}
+
+func domainOrNone(host string) string {
+	if isDomain(host) {
 		return host
 	}
 	return ""
