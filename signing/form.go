@@ -37,3 +37,6 @@ func (f Form) WriteBody(w io.Writer, text []byte) {
 	b.Write(text)
 	b.finish()
 }
+
+// RelaxedBody reports whether the form of the body is relaxed.
+func (f Form) RelaxedBody() bool { return f.canon.relaxedBody }

@@ -193,9 +193,9 @@ func (s *sinkSession) command(verb, rest string) error {
 }
 
 func (s *sinkSession) greeting() string {
-	lines := []string{"250-sink", "250-PIPELINING", "250-ENHANCEDSTATUSCODES", "250-SMTPUTF8"}
+	lines := []string{"250-sink", "250-PIPELINING", "250-ENHANCEDSTATUSCODES"}
 	if s.sink.o.EightBitMIME {
-		lines = append(lines, "250-8BITMIME")
+		lines = append(lines, "250-8BITMIME", "250-SMTPUTF8") // the second one calls for the first (RFC 6531 3.1)
 	}
 	return strings.Join(append(lines, "250 SIZE 0"), "\r\n")
 }
