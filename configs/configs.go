@@ -21,6 +21,7 @@ import (
 	"pratique/scanning"
 	"pratique/signing"
 	"pratique/signing/keystore"
+	"pratique/signing/survival"
 )
 
 // Example is the example file: the reference manual of the configuration. As it
@@ -49,6 +50,7 @@ type Config struct {
 	Lint     lint.Options     `toml:"lint"`
 	Scanning scanning.Options `toml:"scanning"`
 	Signing  signing.Options  `toml:"signing"`
+	Survival survival.Options `toml:"survival"`
 	Keys     keystore.Options `toml:"keys"`
 	Rates    rates.Options    `toml:"rates"`
 	DNS      DNS              `toml:"dns"`
@@ -78,6 +80,7 @@ func Default() Config {
 		Lint:      lint.DefaultOptions(),
 		Scanning:  scanning.DefaultOptions(),
 		Signing:   signing.DefaultOptions(),
+		Survival:  survival.DefaultOptions(),
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
 	}

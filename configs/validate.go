@@ -24,6 +24,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"lint", c.Lint},
 		{"scanning", c.Scanning},
 		{"signing", c.Signing},
+		{"survival", c.Survival},
 		{"keys", c.Keys},
 		{"rates", c.Rates},
 	} {

@@ -26,6 +26,7 @@ const (
 	roomScanning  = "pratique/scanning"
 	roomSigning   = "pratique/signing"
 	roomRecords   = "pratique/signing/records"
+	roomSurvival  = "pratique/signing/survival"
 	roomExplain   = "pratique/signing/explain"
 	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
@@ -59,7 +60,7 @@ const (
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomKeystore}
+	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
 	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
@@ -79,6 +80,7 @@ func table() map[string]room {
 		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
+		roomSurvival:  {rooms: []string{roomMessage, roomSigning}},
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},

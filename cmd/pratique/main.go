@@ -42,6 +42,7 @@ func commands() []command {
 		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE…", "judge the form of stored messages", lintFiles},
 		{"preview", "[-o PAGE.html] FILE", "show what a stored message looks like, in one page", previewFile},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
+		{"forecast", "[--json] FILE…", "tell whether the signatures of messages will survive delivery", forecast},
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
 		{"keys", "new|dns|list|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},

@@ -12,6 +12,7 @@ import (
 	"pratique/rates"
 	"pratique/scanning"
 	"pratique/signing"
+	"pratique/signing/survival"
 )
 
 // assembly is what messages meet under a configuration, and the parts of it that
@@ -23,8 +24,8 @@ type assembly struct {
 }
 
 // assemble builds what messages meet under a configuration. The order of the
-// checks is here: what may edit the header comes before signing, which is last,
-// so that the signatures cover the message as it leaves.
+// checks is here: what may edit the header comes before signing, so that the
+// signatures cover the message as it leaves. Behind it nothing is changed any more.
 func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := access.New(cfg.Access)
 	if err != nil {
@@ -46,6 +47,10 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 	if err != nil {
 		return nil, err
 	}
+	forecaster, err := newForecaster(cfg)
+	if err != nil {
+		return nil, err
+	}
 	pipeline := &message.Pipeline{
 		Gates: []message.Gate{who},
 		Checks: message.NewChain(
@@ -54,11 +59,21 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 			message.Link{Check: linter},
 			message.Link{Check: scan, OnError: cfg.Scanning.OnError},
 			message.Link{Check: signer, OnError: cfg.Signing.OnError},
+			message.Link{Check: forecaster, OnError: message.Accept}, // it only tells
 		),
 		// The signer first: it completes the record that the others count and store.
 		Observers: append([]message.Observer{signer, counted}, observers...),
 	}
 	return &assembly{pipeline, scanner, signer}, nil
+}
+
+// newForecaster returns the check that foretells what becomes of signatures.
+func newForecaster(cfg *configs.Config) (*survival.Forecaster, error) {
+	form, err := signing.ParseForm(cfg.Signing.Canonicalization)
+	if err != nil {
+		return nil, err
+	}
+	return survival.New(cfg.Survival, form)
 }
 
 // newScanner returns the scanner, nil without a clamd, and its place in the chain.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"pratique/configs"
 	"pratique/message"
 	"pratique/signing"
 )
@@ -24,11 +25,7 @@ func sign(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	full, _, err := withStoredKeys(cfg, openKeys(e, cfg))
-	if err != nil {
-		return 0, err
-	}
-	signer, err := signing.New(full.Signing, e.now, newLogger(e.stderr, cfg))
+	signer, err := newSigner(e, cfg)
 	if err != nil {
 		return 0, err
 	}
@@ -38,6 +35,15 @@ func sign(e *env, args []string) (int, error) {
 	}
 	defer in.Close()
 	return signTo(e.stdout, in, signer, &message.Message{Sender: "sign@localhost", Began: e.now()})
+}
+
+// newSigner returns the signer that serve would have, its keys in the store included.
+func newSigner(e *env, cfg *configs.Config) (*signing.Signer, error) {
+	full, _, err := withStoredKeys(cfg, openKeys(e, cfg))
+	if err != nil {
+		return nil, err
+	}
+	return signing.New(full.Signing, e.now, newLogger(e.stderr, cfg))
 }
 
 // signTo signs a message. The signature stands above a body that is known only
