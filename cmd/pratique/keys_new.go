@@ -66,7 +66,7 @@ func announce(w io.Writer, store *keystore.Store, made []keystore.Key, wait time
 	}
 	_, err := fmt.Fprintf(w, "; The daemon looks for them by itself. Each key signs once its record has been at all\n"+
 		"; authoritative servers of the zone for %s. Until then nothing changes.\n"+
-		"; pratique keys list            shows how far they are\n"+
+		"; pratique keys list                 shows how far they are\n"+
 		"; pratique keys dns --format plain   prints the records for a web form\n", span(wait))
 	return err
 }

@@ -127,11 +127,16 @@ type complaint struct {
 	dns          string // of a key whose record is awaited: each step is news
 }
 
+// maxNamed is how many keys a round names for one kind of complaint: a DNS that is
+// away is away for all.
+const maxNamed = 20
+
 // complainOf says what is wrong with keys: at once, and from time to time as long
 // as it lasts.
 func (k *Keeper) complainOf(keys []Key, seen map[Key]Sight) {
 	said, now := k.said, k.store.now()
 	k.said = map[complaint]time.Time{} // what has ended is said at once if it comes back
+	named := map[string]int{}
 	for _, key := range keys {
 		c, level, again := k.complaint(key, keys, seen[key])
 		if c.text == "" {
@@ -142,8 +147,16 @@ func (k *Keeper) complainOf(keys []Key, seen map[Key]Sight) {
 			continue
 		}
 		k.said[c] = now
+		if named[c.text]++; named[c.text] > maxNamed {
+			continue
+		}
 		k.log.Log(context.Background(), level, c.text, "domain", key.Domain, "selector", key.Selector, "state", key.State,
 			"dns", seen[key].Text, "see", c.todo)
+	}
+	for text, n := range named {
+		if n > maxNamed {
+			k.log.Warn(text, "more", n-maxNamed, "see", "pratique keys list")
+		}
 	}
 }
 

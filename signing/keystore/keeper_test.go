@@ -422,6 +422,27 @@ type askFunc func(context.Context, string) ([]records.Answer, error)
 
 func (f askFunc) Ask(ctx context.Context, name string) ([]records.Answer, error) { return f(ctx, name) }
 
+// A DNS that is away does not fill the log with every key.
+func TestFewAreNamed(t *testing.T) {
+	l := newLife(t, testOptions())
+	err := l.store.update(t.Context(), func(_ *disk, all *list) error {
+		for i := range 3 * maxNamed {
+			all.Keys = append(all.Keys, Key{Domain: fmt.Sprintf("%d.example", i), Selector: "s", Algorithm: "rsa-sha256", State: Active, Created: began})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.keeper.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.says(l.logged.String(), fmt.Sprintf("more=%d", 2*maxNamed))
+	if n := strings.Count(l.logged.String(), "not known whether"); n != maxNamed+1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 func TestWait(t *testing.T) {
 	o := DefaultOptions()
 	at := func(d time.Duration) time.Time { return began.Add(-d) }
