@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -160,6 +161,23 @@ func TestDaemonSignsWithTheActiveKeys(t *testing.T) {
 	s.round(6 * 24 * time.Hour)
 	s.says("safe to remove 20261124e._domainkey.example.org from the DNS")
 	s.signedBy("s=20261124e2")
+}
+
+// A key that is removed by force signs nothing more, even while the DNS is away.
+func TestRemovedKeysDoNotSign(t *testing.T) {
+	s := stand(t, "")
+	s.pratique("keys", "new", "example.org")
+	s.round(0)
+	s.round(time.Hour)
+	s.signedBy("s=20261124r", "s=20261124e")
+	e := &env{strings.NewReader(""), io.Discard, io.Discard, s.env.now}
+	if status := run(e, []string{"keys", "remove", "example.org", "20261124r", "--force", "--config", s.path}); status != exitClean {
+		t.Fatal(status)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.rotation.once(ended)
+	s.signedBy("s=20261124e")
 }
 
 // A table of the configuration signs until it is taken out: mail changes over to
