@@ -66,7 +66,7 @@ func newUsedFeatures(d *document, l *lackedFeatures) *usedFeatures {
 func (u *usedFeatures) see(kind string, name []byte) {
 	for _, i := range u.lacked.kinds[kind][string(name)] {
 		if u.lines[i] == 0 {
-			u.lines[i] = u.document.scanner.line()
+			u.lines[i] = u.document.scanner.line() + u.sheet.lines
 		}
 	}
 }
@@ -111,7 +111,10 @@ func (u *usedFeatures) link(target []byte) {
 }
 
 // style takes a piece of a style element.
-func (u *usedFeatures) style(b []byte) { u.sheet.write(b) }
+func (u *usedFeatures) style(b []byte) {
+	u.sheet.write(b)
+	u.sheet.lines = 0 // the scanner counts them from here on
+}
 
 func (u *usedFeatures) atRule(b []byte) {
 	n := 1 + identLength(b[1:])

@@ -105,6 +105,10 @@ func TestUnsupportedFeaturesAreNamedOnce(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	got = htmlFindings(t, opts, "T07", "\n<style>\np {\n  border-radius: 1px;\n}</style>\n<p style='position:fixed'>")
+	if len(got) != 1 || !strings.Contains(got[0], "border-radius at html line 4 ") || !strings.Contains(got[0], "position at html line 6 ") {
+		t.Errorf("%q", got)
+	}
 	var all strings.Builder
 	for _, name := range []string{"animation", "aspect-ratio", "clip-path", "filter", "float", "gap", "hyphens", "inset", "opacity", "orphans", "outline",
 		"overflow", "position", "resize", "transform", "transition", "visibility", "widows", "z-index", "word-break", "clear"} {

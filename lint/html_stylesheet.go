@@ -14,6 +14,7 @@ type stylesheet struct {
 	depth  int    // parentheses that are open
 	last   byte
 	ignore bool // in a comment
+	lines  int  // line ends since write was called
 }
 
 // styles takes what a stylesheet consists of. What it is handed is borrowed, and may be changed.
@@ -27,9 +28,13 @@ type styles interface {
 const maxStyleItem = 1 << 10
 
 func (s *stylesheet) write(b []byte) {
+	s.lines = 0
 	for _, c := range b {
 		s.octet(c)
 		s.last = c
+		if c == '\n' {
+			s.lines++
+		}
 	}
 }
 

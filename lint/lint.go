@@ -6,8 +6,9 @@
 // Every rule is one row of the table in rules.go, and a family of rules is one
 // file. To add one: a row, its function, and in testdata/rules/ID a good message
 // and a bad one that breaks this rule alone. The body is read by a push parser
-// (parser.go) whose memory does not depend on the size of the message. What asks
-// the DNS or remembers other messages is handed in.
+// (parser.go) whose memory does not depend on the size of the message, and html by
+// a scanner that keeps a window of it (html_scan.go). What asks the DNS or
+// remembers other messages is handed in.
 //
 // A finding says where it is. "From[2]" is the second From field, and "From" one
 // that is missing. "1.2" is a MIME entity: the second part of the first part, as
