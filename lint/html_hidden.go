@@ -128,8 +128,11 @@ func (h *hiddenText) write(d *document, b []byte) {
 
 // become is what a start tag does to the look of what stands around it.
 func (l *look) become(name atom.Atom, t *tag) {
-	if name == atom.A {
+	switch name {
+	case atom.A:
 		l.text = colour{} // links have their own
+	case atom.Table: // in quirks mode it inherits neither
+		l.text, l.tiny = colour{}, false
 	}
 	gone, styled := l.gone, t.has("class") || t.has("id")
 	if styled {
@@ -143,6 +146,9 @@ func (l *look) become(name atom.Atom, t *tag) {
 	}
 	if name == atom.Font && t.has("color") {
 		l.text = parseColour(t.raw("color"))
+	}
+	if name == atom.Font && t.has("size") {
+		l.tiny = false
 	}
 	l.gone = l.gone || t.has("hidden")
 	eachDeclaration(styleOf(t), l.declare)
@@ -160,6 +166,8 @@ func (l *look) declare(property, value []byte) {
 		l.invisible = hasPrefixFold(value, "hidden") || l.invisible && hasPrefixFold(value, "inherit")
 	case "font-size":
 		l.tiny = zeroLength(value) || l.tiny && hasPrefixFold(value, "inherit")
+	case "font": // its size is hardly ever 0
+		l.tiny = l.tiny && hasPrefixFold(value, "inherit")
 	case "color":
 		if !hasPrefixFold(value, "inherit") {
 			l.text = parseColour(withoutImportant(value))

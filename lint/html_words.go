@@ -200,12 +200,12 @@ func charsetOf(p *part) string {
 // when that only says to use another program, or most words of the plain text in no
 // html. A summary of a long newsletter is neither.
 const (
-	someWords  = 5  // of the html, where the plain text is empty
-	fewWords   = 8  // of each, where they share none
-	minOfHTML  = 5  // percent of the html's words, if it has as many as this:
-	longHTML   = 40 //
-	minOfPlain = 20 // percent of the plain text's words, if it has as many as this:
-	longPlain  = 20 //
+	someWords  = 5 // of the html, where the plain text is empty
+	fewWords   = 8 // of each, where they share none
+	minOfHTML  = 5 // percent of the html's words, where it has longHTML of them
+	longHTML   = 40
+	minOfPlain = 20 // percent of the plain text's words, where it has longPlain of them
+	longPlain  = 20
 )
 
 // differ says how the plain text differs from the html, or returns "".
