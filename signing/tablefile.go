@@ -174,7 +174,7 @@ func parseTableLine(text, dir string) (d Domain, given bool, problems []string) 
 		switch {
 		case field[at] == ':':
 			if value != "" && !filepath.IsAbs(value) {
-				value = filepath.Join(dir, value)
+				value = dir + string(filepath.Separator) + value // not Join: ".." behind a link is the link's
 			}
 			d.Keys = append(d.Keys, Key{Selector: name, File: value})
 			continue

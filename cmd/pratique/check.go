@@ -41,8 +41,9 @@ func check(e *env, args []string) (int, error) {
 	found := []finding{{"configuration", nameOf(*path), "ok", "no problems"}}
 	cfg, stored := checkStore(e, cfg)
 	found = append(found, stored...)
+	found = append(found, checkSigner(e, nameOf(*path), cfg)...)
 	found = append(found, checkKeys(ctx, cfg, !*noDNS)...)
-	found = append(found, checkTable(ctx, e, cfg, !*noDNS)...)
+	found = append(found, checkTable(ctx, cfg, !*noDNS)...)
 	found = append(found, checkClamd(ctx, cfg)...)
 	if !*noMilter {
 		found = append(found, checkMilter(ctx, e, cfg)...)

@@ -3,9 +3,25 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"pratique/configs"
+	"pratique/signing"
 )
+
+// checkSigner says what keeps the daemon from starting that shows only when table
+// and keys are put together.
+func checkSigner(e *env, path string, cfg *configs.Config) []finding {
+	_, err := signing.New(cfg.Signing, e.now, nil)
+	if err == nil {
+		return nil
+	}
+	var found []finding
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		found = append(found, finding{"signing", path, "failed", line})
+	}
+	return found
+}
 
 // checkKeys loads the keys that the configuration names and compares them with
 // their published records.
