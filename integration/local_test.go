@@ -42,7 +42,7 @@ func TestBounces(t *testing.T) {
 		return ""
 	}
 	w := newWorld(t, tables{}, harness.SinkOptions{EightBitMIME: true, Refuse: refuse}) // Postfix declares its bounces 8bit
-	p := w.postfix(w.overUnix(), "myhostname", "example.org") // which is the bounce's From domain
+	p := w.postfix(w.overUnix(), "myhostname", "example.org")                           // which is the bounce's From domain
 	lost := mail(harness.Letter("lost"))
 	lost.To = []string{"nobody@example.net"}
 	w.accepts(p.Addr(), lost)
