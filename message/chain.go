@@ -62,6 +62,14 @@ type member struct {
 	broken    bool // it failed and its policy lets the message go on without it
 }
 
+// policy is what to do when the inspector breaks.
+func (mb *member) policy() OnError {
+	if _, ok := mb.inspector.(Rewriter); ok {
+		return Tempfail
+	}
+	return mb.OnError
+}
+
 func (r *run) Header() error {
 	if r.m.Header.Overflow() {
 		if r.verdict = settle(r.m, "header", Tempfail, StageHeader, errHeaderRefused); r.verdict == nil {
@@ -83,7 +91,18 @@ var errHeaderRefused = &Refusal{Code: 552, Enhanced: "5.3.4", Text: "H23 the mes
 
 func (r *run) Write(p []byte) (int, error) {
 	r.m.BodySize += int64(len(p))
-	if err := r.each(StageBody, func(i Inspector) error { _, err := i.Write(p); return err }); err != nil {
+	visible := p // to the inspector whose turn it is
+	err := r.each(StageBody, func(i Inspector) error {
+		if len(visible) == 0 {
+			return nil
+		}
+		_, err := i.Write(visible)
+		if rw, ok := i.(Rewriter); ok {
+			visible = rw.Released()
+		}
+		return err
+	})
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -100,7 +119,19 @@ func (r *run) Idle() bool {
 }
 
 func (r *run) End() error {
-	return r.each(StageEnd, func(i Inspector) error { return i.End() })
+	var released []byte // the last of the body, as far as it was held back
+	return r.each(StageEnd, func(i Inspector) error {
+		if len(released) > 0 {
+			if _, err := i.Write(released); err != nil {
+				return err
+			}
+		}
+		err := i.End()
+		if rw, ok := i.(Rewriter); ok {
+			released = rw.Released()
+		}
+		return err
+	})
 }
 
 // Close closes every inspector. What goes wrong there can't change the answer
@@ -127,7 +158,7 @@ func (r *run) each(stage Stage, step func(Inspector) error) error {
 		}
 		if err := guard(func() error { return step(mb.inspector) }); err != nil {
 			mb.broken = true
-			r.verdict = settle(r.m, mb.Check.Name(), mb.OnError, stage, err)
+			r.verdict = settle(r.m, mb.Check.Name(), mb.policy(), stage, err)
 		}
 	}
 	return r.verdict

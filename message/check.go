@@ -42,6 +42,19 @@ type Idler interface {
 	Idle() bool
 }
 
+// A Rewriter is an Inspector that hands the body on itself: those behind it see
+// what it releases in place of what it was given, so that it may hold the body
+// back and give it another form. One that gives another form also sets it as the
+// Message's NewBody, for the MTA. It does not refuse, and it can't be left out once
+// it breaks, for it has a part of the body: whatever its policy, that is a Tempfail.
+type Rewriter interface {
+	Inspector
+	// Released returns the octets that those behind are to see now, as far as they
+	// were not returned before; valid until the next call. It is asked after each
+	// Write and after End.
+	Released() []byte
+}
+
 // An Observer is told the outcome of every message exactly once, whatever its end.
 type Observer interface {
 	Observe(m *Message, o Outcome)

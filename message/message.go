@@ -21,7 +21,9 @@ type Message struct {
 	SenderArgs []string    // ESMTP arguments of MAIL, e.g. "SIZE=2048", "SMTPUTF8" (RFC 5321 4.1.1.11)
 	Recipients []Recipient // in the order of RCPT
 	Header     Header      // complete when Inspector.Header is called
-	BodySize   int64       // octets of body seen so far, after the empty line
+	BodySize   int64       // octets of body that came so far, after the empty line
+	NewBody    []byte      // the body that is to leave in its place, with CRLF line ends; nil: the one that came
+	BodyFixed  bool        // the MTA takes no other body
 	Began      time.Time   // when MAIL came
 
 	Findings []Finding

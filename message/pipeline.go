@@ -12,6 +12,9 @@ type Pipeline struct {
 	Gates     []Gate
 	Checks    *Chain
 	Observers []Observer
+	// NewBodies tells that one of the checks may set a NewBody. An MTA is asked for
+	// the right to replace the body only if so.
+	NewBodies bool
 }
 
 // Admit asks the gates, the first one first. It returns nil, ErrPass, or a

@@ -41,7 +41,7 @@ type Server struct {
 	overflow rareLog
 }
 
-// New returns a server. The pipeline is asked for at each MAIL, so that a new
+// New returns a server. The pipeline is asked for at negotiation and at each MAIL, so that a new
 // configuration is met by new messages only; it must be safe for concurrent use.
 func New(opts Options, pipeline func() *message.Pipeline, log *slog.Logger) *Server {
 	return &Server{

@@ -24,6 +24,9 @@ func (t terms) plan(m *message.Message) ([]message.Edit, *message.Refusal) {
 	if m.Held() != "" && t.actions&milter.OptQuarantine == 0 {
 		return nil, errCantHold
 	}
+	if m.NewBody != nil && t.actions&milter.OptChangeBody == 0 {
+		return nil, errCantEdit
+	}
 	edits := m.Header.Edits()
 	for _, e := range edits {
 		if !t.can(e) {
@@ -52,7 +55,25 @@ func (t terms) apply(mod *milter.Modifier, m *message.Message, edits []message.E
 		}
 	}
 	if reason := m.Held(); reason != "" {
-		return mod.Quarantine(strings.Map(printable, reason))
+		if err := mod.Quarantine(strings.Map(printable, reason)); err != nil {
+			return err
+		}
+	}
+	return replaceBody(mod, m.NewBody)
+}
+
+// replaceBody sends a new body, if there is one. It is the last modification and
+// in one row: Postfix takes no other one between or behind its pieces.
+func replaceBody(mod *milter.Modifier, body []byte) error {
+	for len(body) > 0 {
+		piece := body[:min(len(body), maxModification)]
+		if piece[len(piece)-1] == '\r' && len(piece) < len(body) {
+			piece = piece[:len(piece)-1] // go-milter makes LF of CRLF, piece by piece
+		}
+		if err := mod.ReplaceBody(piece); err != nil {
+			return err
+		}
+		body = body[len(piece):]
 	}
 	return nil
 }

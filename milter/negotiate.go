@@ -19,6 +19,8 @@ const (
 	neededActions = milter.OptAddHeader
 	// wantedActions: a message that needs one that was not offered is answered with a temporary failure.
 	wantedActions = neededActions | milter.OptChangeHeader | milter.OptQuarantine | milter.OptSetSymList
+	// bodyActions are wanted too where checks replace the body.
+	bodyActions = milter.OptChangeBody
 
 	// wantedSteps leaves three replies: to MAIL, where the gates answer, to the
 	// end of the header, where a refusal saves the body, and to the end of the
@@ -40,7 +42,7 @@ type terms struct {
 // negotiate answers an offer: no more actions and steps than it has, because
 // both MTAs refuse to work with a filter that wants more. A full server keeps
 // the reply to CONNECT, to turn the MTA away with.
-func negotiate(offer []byte, full bool) (terms, []byte, error) {
+func negotiate(offer []byte, full, bodies bool) (terms, []byte, error) {
 	if len(offer) < 12 {
 		return terms{}, nil, fmt.Errorf("the MTA's offer has %d octets, not 12", len(offer))
 	}
@@ -48,9 +50,13 @@ func negotiate(offer []byte, full bool) (terms, []byte, error) {
 	if version < minVersion {
 		return terms{}, nil, fmt.Errorf("the MTA speaks version %d of the milter protocol, %d is the oldest supported", version, minVersion)
 	}
+	wanted := wantedActions
+	if bodies {
+		wanted |= bodyActions
+	}
 	t := terms{
 		version: min(version, maxVersion),
-		actions: milter.OptAction(binary.BigEndian.Uint32(offer[4:])) & wantedActions,
+		actions: milter.OptAction(binary.BigEndian.Uint32(offer[4:])) & wanted,
 		steps:   milter.OptProtocol(binary.BigEndian.Uint32(offer[8:])) & wantedSteps,
 	}
 	if t.actions&neededActions != neededActions {

@@ -131,7 +131,7 @@ func (s *session) negotiate() error {
 	if s.terms != nil {
 		return errors.New("the MTA negotiated a second time")
 	}
-	t, answer, err := negotiate(s.data, s.full)
+	t, answer, err := negotiate(s.data, s.full, s.conn.server.pipeline().NewBodies)
 	if err != nil {
 		return err
 	}

@@ -228,6 +228,49 @@ func TestEditsLeaveAsTheChecksSeeThem(t *testing.T) {
 	}
 }
 
+// giveBody is a check's new body, of several pieces, with a line end on the edge of one.
+func giveBody(_ context.Context, m *message.Message) error {
+	m.NewBody = []byte(strings.Repeat("x", maxModification-1) + "\r\n" + strings.Repeat("y\r\n", maxModification))
+	m.Header.Append("X-Mended", " yes")
+	m.Hold("to be looked at")
+	return nil
+}
+
+func TestNewBodyLeaves(t *testing.T) {
+	for name, mta := range mtas() {
+		t.Run(name, func(t *testing.T) {
+			a := newActor()
+			a.at, a.act = message.StageEnd, giveBody
+			p := a.pipeline(message.Tempfail)
+			p.NewBodies = true
+			c := connect(t, start(t, testOptions(), func() *message.Pipeline { return p }), mta, testClient)
+			mail := testMail()
+			result := send(t, c, mail)
+			o := a.next(t)
+			if o.m.BodyFixed {
+				t.Error("the checks are told that the MTA takes no body")
+			}
+			_, body, _ := strings.Cut(string(result.Delivered(mail)), "X-Mended: yes\r\n\r\n")
+			if body != string(o.m.NewBody) || result.Quarantined() == "" {
+				t.Errorf("delivered a body of %d octets, want %d; reply %v", len(body), len(o.m.NewBody), result.Reply)
+			}
+		})
+	}
+}
+
+// The right to replace bodies is asked for only where checks may use it.
+func TestBodyFixed(t *testing.T) {
+	a := newActor()
+	c := connect(t, startActor(t, a, message.Tempfail), miltertest.Postfix(), testClient)
+	if c.Actions&milter.OptChangeBody != 0 {
+		t.Error("CHGBODY was asked for")
+	}
+	send(t, c, testMail())
+	if o := a.next(t); !o.m.BodyFixed {
+		t.Error("the checks are not told that the MTA takes no body")
+	}
+}
+
 func TestUnofferedActionsFailClosed(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -236,6 +279,7 @@ func TestUnofferedActionsFailClosed(t *testing.T) {
 		want    string
 	}{
 		{"no CHGHDRS", milter.OptChangeHeader, edit, "451 4.3.0"},
+		{"no CHGBODY", milter.OptChangeBody, giveBody, "451 4.3.0"},
 		{"no QUARANTINE", milter.OptQuarantine, func(_ context.Context, m *message.Message) error { m.Hold("x"); return nil }, "451 4.7.0"},
 		{"NUL in a value", 0, func(_ context.Context, m *message.Message) error { m.Header.Append("X", " \x00"); return nil }, "451 4.3.0"},
 		{"huge value", 0, func(_ context.Context, m *message.Message) error {

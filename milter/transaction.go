@@ -52,6 +52,7 @@ func newTransaction(s *session) *transaction {
 		pipeline: s.conn.server.pipeline(),
 		m: &message.Message{
 			Client: client, QueueID: s.coming.queueID, Sender: sender, SenderArgs: args, Began: s.conn.server.now(),
+			BodyFixed: s.terms.actions&milter.OptChangeBody == 0,
 		},
 	}
 	tx.ctx, tx.cancel = context.WithCancel(s.conn.ctx)

@@ -28,7 +28,11 @@ func TestNegotiationTakesNoMoreThanIsOffered(t *testing.T) {
 		for _, v := range []uint32{tc.actions, tc.steps} {
 			offer = append(offer, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 		}
-		got, answer, err := negotiate(offer, tc.full)
+		got, answer, err := negotiate(offer, tc.full, false)
+		bodies, _, _ := negotiate(offer, tc.full, true)
+		if want := tc.want.actions | milter.OptAction(tc.actions)&milter.OptChangeBody; bodies.actions != want {
+			t.Errorf("version %d: actions %x where bodies are replaced, want %x", tc.version, bodies.actions, want)
+		}
 		if err != nil || got != tc.want {
 			t.Errorf("version %d: %+v, want %+v, error %v", tc.version, got, tc.want, err)
 		}

@@ -79,7 +79,7 @@ type Modification struct {
 	Code  milter.ModifyActCode
 	Index uint32 // with ActChangeHeader and ActInsertHeader
 	Name  string
-	Value string // as it came; with ActQuarantine: the reason
+	Value string // as it came; with ActQuarantine: the reason, with ActReplBody: a piece of the body
 }
 
 // Result is what became of a message.
@@ -242,6 +242,9 @@ func (c *Conn) finish(result *Result) error {
 			result.Reply, result.Wait = r, time.Since(began)
 			return nil
 		}
+		if err := c.permits(result.Modifications, mod); err != nil {
+			return err
+		}
 		result.Modifications = append(result.Modifications, mod)
 	}
 }
@@ -266,8 +269,23 @@ func parseModification(r Reply) (m Modification, ok bool, err error) {
 	case milter.ActQuarantine:
 		m.Value = strings.TrimSuffix(string(data), "\x00")
 		return m, true, nil
+	case milter.ActReplBody:
+		m.Value = string(data)
+		return m, true, nil
 	}
 	return m, false, nil
+}
+
+// permits says what is wrong with a piece of a body, or with what follows one:
+// Postfix gives the filter up if other modifications come between or behind them.
+func (c *Conn) permits(before []Modification, mod Modification) error {
+	switch last := len(before) - 1; {
+	case mod.Code == milter.ActReplBody && c.Actions&milter.OptChangeBody == 0:
+		return fmt.Errorf("the filter sent a body and had not asked for the right to")
+	case mod.Code != milter.ActReplBody && last >= 0 && before[last].Code == milter.ActReplBody:
+		return fmt.Errorf("the filter sent the modification %q behind a body", mod.Code)
+	}
+	return nil
 }
 
 // Quarantined is the reason for which the message is held, or "".
@@ -298,8 +316,22 @@ func (r Result) Delivered(m Mail) []byte {
 		}
 	}
 	b.WriteString("\r\n")
-	b.Write(m.Body)
+	b.Write(r.body(m))
 	return b.Bytes()
+}
+
+// body is the body that is delivered: as it came, or as the filter gave it, with either line end.
+func (r Result) body(m Mail) []byte {
+	var pieces strings.Builder
+	for _, mod := range r.Modifications {
+		if mod.Code == milter.ActReplBody {
+			pieces.WriteString(mod.Value)
+		}
+	}
+	if pieces.Len() == 0 {
+		return m.Body
+	}
+	return []byte(strings.ReplaceAll(strings.ReplaceAll(pieces.String(), "\r\n", "\n"), "\n", "\r\n"))
 }
 
 type deliveredField struct {
