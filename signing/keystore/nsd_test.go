@@ -124,6 +124,8 @@ func TestLifeWithRealServers(t *testing.T) {
 	z.close(1)
 	l.says(l.round(6*day, "20261124r active, 20261124e retiring, 20261125e active"), "not known whether")
 	l.signs("20261124r", "20261125e")
+	z.publish(l.lines(rsaKey, edKey, next[0]), 0, 1)
+	l.says(l.round(0, "20261124r active, 20261124e done, 20261125e active"), "safe to remove 20261124e._domainkey.example.org")
 }
 
 // What "keys dns" prints is a zone file, for keys of every size.
