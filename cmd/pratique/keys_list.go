@@ -46,15 +46,15 @@ func keysList(e *env, args []string) (int, error) {
 		defer cancel()
 		seen = store.LookAll(ctx, authority(cfg), found)
 	}
-	stored, err := store.Domains()
-	if err != nil {
-		return 0, keysHint(err, store)
+	active := store.DomainsOf(found)
+	before, excluded := entriesBefore(cfg, active), map[string]string{}
+	for _, d := range active {
+		excluded[d.Domain] = before.of(d)
 	}
-	before := entriesBefore(cfg, stored)
 	status, rows := exitClean, make([]listed, len(found))
 	for i, k := range found {
 		rows[i] = e.describe(cfg, store, k, seen[k])
-		if entry, ok := before[k.Domain]; ok && k.State == keystore.Active {
+		if entry := excluded[k.Domain]; entry != "" && k.State == keystore.Active {
 			rows[i].Next = "does not sign: " + entry + " goes before it"
 		}
 		if rows[i].bad {

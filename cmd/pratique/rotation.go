@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
@@ -36,10 +37,10 @@ func withKeys(cfg *configs.Config, store *keystore.Store, keys []keystore.Key) (
 	full = &copied
 	full.Signing.Awaited = slices.ContainsFunc(keys, keystore.Key.Awaited)
 	full.Signing.Domains = slices.Clone(cfg.Signing.Domains)
-	stored := store.DomainsOf(keys)
-	configured := entriesBefore(cfg, stored)
+	stored := withSubdomains(store.DomainsOf(keys), cfg.Keys.Subdomains)
+	before := entriesBefore(cfg, stored)
 	for _, d := range stored {
-		if entry, ok := configured[d.Domain]; ok {
+		if entry := before.of(d); entry != "" {
 			clashes = append(clashes, fmt.Sprintf("%s goes before the active keys of %s in %s, which do not sign; take the entry out, or remove those keys",
 				entry, d.Domain, store.Folder()))
 			continue
@@ -49,22 +50,33 @@ func withKeys(cfg *configs.Config, store *keystore.Store, keys []keystore.Key) (
 	return full, clashes
 }
 
-// entriesBefore returns the places in the configuration that have keys for domains
-// of the store, or for the names of their records, by the domains of the store.
-func entriesBefore(cfg *configs.Config, stored []signing.Domain) map[string]string {
+// withSubdomains has the keys of some domains sign for what is below these, too.
+func withSubdomains(stored []signing.Domain, wanted []string) []signing.Domain {
+	all := slices.Clone(stored)
+	for _, d := range stored {
+		if slices.ContainsFunc(wanted, func(name string) bool { return strings.EqualFold(name, d.Domain) }) {
+			all = append(all, signing.Domain{Domain: "*." + d.Domain, Keys: d.Keys})
+		}
+	}
+	return all
+}
+
+// entries are places in the configuration, by what they have there that the store
+// has too: a From domain, or the name of a record for another key.
+type entries map[string]string
+
+func entriesBefore(cfg *configs.Config, stored []signing.Domain) entries {
 	if len(stored) == 0 {
 		return nil
 	}
-	owner, found := map[string]string{}, map[string]string{}
+	owned, found := map[string]string{}, entries{}
 	for _, d := range stored {
-		for _, name := range namesOf(d) {
-			owner[name] = d.Domain
-		}
+		maps.Copy(owned, namesOf(d))
 	}
 	look := func(at string, d signing.Domain) {
-		for _, name := range namesOf(d) {
-			if domain, ok := owner[name]; ok {
-				found[domain] = at
+		for name, file := range namesOf(d) {
+			if own, ok := owned[name]; ok && (file == "" || file != own) {
+				found[name] = at
 			}
 		}
 	}
@@ -82,9 +94,25 @@ func entriesBefore(cfg *configs.Config, stored []signing.Domain) map[string]stri
 	return found
 }
 
+// of returns the place that excludes an entry of the store, or "".
+func (e entries) of(d signing.Domain) string {
+	for name := range namesOf(d) {
+		if at, ok := e[name]; ok {
+			return at
+		}
+	}
+	return ""
+}
+
 // namesOf returns what two entries can't both have: the From domain, and the names
-// of the records.
-func namesOf(d signing.Domain) []string { return append(recordsOf(d), strings.ToLower(d.Domain)) }
+// of the records, each with the file of its key.
+func namesOf(d signing.Domain) map[string]string {
+	names := map[string]string{strings.ToLower(d.Domain): ""}
+	for _, k := range d.Keys {
+		names[d.RecordName(k.Selector)] = k.File
+	}
+	return names
+}
 
 func recordsOf(domains ...signing.Domain) []string {
 	names := []string{}

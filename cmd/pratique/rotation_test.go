@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pratique/message"
+	"pratique/signing/keystore"
 )
 
 // standing is a daemon whose rounds are played by hand, and its clock.
@@ -82,9 +83,15 @@ func (s *standing) round(after time.Duration) {
 // reason why it has none.
 func (s *standing) signedBy(want ...string) {
 	s.Helper()
+	s.from("example.org", want...)
+}
+
+// from is signedBy for a message from another domain.
+func (s *standing) from(domain string, want ...string) {
+	s.Helper()
 	m := &message.Message{Sender: "a@example.org", Began: s.at}
 	m.Client.Addr = netip.MustParseAddr("127.0.0.1")
-	text := "From: a@example.org\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\nTo: b@example.net\r\n\r\ntext\r\n"
+	text := "From: a@" + domain + "\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\nTo: b@example.net\r\n\r\ntext\r\n"
 	if err := message.Play(s.Context(), s.current.Load().Checks, m, strings.NewReader(text), io.Discard); err != nil {
 		s.Error(err)
 	}
@@ -161,6 +168,29 @@ func TestDaemonSignsWithTheActiveKeys(t *testing.T) {
 	s.round(6 * 24 * time.Hour)
 	s.says("safe to remove 20261124e._domainkey.example.org from the DNS")
 	s.signedBy("s=20261124e2")
+}
+
+// Keys may sign for what is below their domain. An entry of the configuration goes
+// before them there, too, and may name a key of the store itself.
+func TestSubdomains(t *testing.T) {
+	s := stand(t, "keys.subdomains = [\"Example.org\"]\n")
+	s.pratique("keys", "new", "example.org", "--type", "ed25519")
+	s.round(0)
+	s.round(time.Hour)
+	s.signedBy("s=20261124e")
+	s.from("deep.news.example.org", "s=20261124e")
+	s.from("example.com", "no_key")
+
+	s.close()
+	kept := s.rotation.store.File(keystore.Key{Domain: "example.org", Selector: "20261124e"})
+	s.start("keys.subdomains = [\"example.org\"]\n[[signing.domains]]\ndomain = \"*.Example.org\"\n" +
+		fmt.Sprintf("keys = [ { selector = \"20261124e\", file = %q } ]\n", kept))
+	s.signedBy("s=20261124e")
+	s.from("deep.news.example.org", "s=20261124e")
+	s.says("signing.domains[0] goes before the active keys of *.example.org in ")
+	if strings.Contains(s.log(), "keys of example.org in") {
+		t.Error("the same key under the same name is no clash: " + s.log())
+	}
 }
 
 // A key that is removed by force signs nothing more, even while the DNS is away.

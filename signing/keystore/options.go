@@ -11,6 +11,8 @@ import (
 type Options struct {
 	// Folder is where keys are kept; "": the folder "keys" in the state folder.
 	Folder string `toml:"folder"`
+	// Subdomains are domains whose keys sign for what is below them, too.
+	Subdomains []string `toml:"subdomains"`
 	// KeyAge is the age from which on an active key is warned of; 0: none.
 	KeyAge time.Duration `toml:"key_age"`
 	// RotateEvery is the age at which an active key gets a successor by itself; 0: none.
@@ -45,6 +47,11 @@ func (o Options) FolderIn(state string) string {
 func (o Options) Problems(report func(key, problem string)) {
 	if o.Folder != "" && !filepath.IsAbs(o.Folder) {
 		report("folder", fmt.Sprintf("%q is not an absolute path such as \"/var/lib/pratique/keys\"; \"\" is the folder \"keys\" in the state folder", o.Folder))
+	}
+	for i, domain := range o.Subdomains {
+		if err := checkNames(domain, "selector"); err != nil {
+			report(fmt.Sprintf("subdomains[%d]", i), err.Error())
+		}
 	}
 	if o.KeyAge < 0 {
 		report("key_age", fmt.Sprintf("%v is no age; \"180d\" is usual, \"0s\" never warns", o.KeyAge))
