@@ -31,6 +31,7 @@ const (
 	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
 	roomConfigs   = "pratique/configs"
+	roomOpenDKIM  = "pratique/configs/opendkim"
 )
 
 // room is what a package may import beside the standard library, its tests included.
@@ -61,7 +62,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain, roomOpenDKIM}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -84,6 +85,7 @@ func table() map[string]room {
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
+		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 
 		"pratique/milter/miltertest":  {rooms: []string{roomMilter, roomMessage}, libraries: []string{goMilter}},
 		"pratique/scanning/clamdtest": {rooms: []string{roomScanning, roomMessage}},
