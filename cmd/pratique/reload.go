@@ -30,28 +30,43 @@ func (d *daemon) tell(err error) {
 	}
 }
 
+// settle is how long files have to keep still before they are read: a table that is
+// just being written may end, for a moment, at the end of a line.
+const settle = time.Second
+
 func (d *daemon) nextLook() <-chan time.Time {
-	if every := d.inForce().Signing.Watch; every > 0 {
-		return time.After(every)
+	every := d.inForce().Signing.Watch
+	switch {
+	case every == 0:
+		return nil
+	case d.moving != nil:
+		return time.After(min(every, settle))
 	}
-	return nil
+	return time.After(every)
 }
 
-// reloadChanged reloads if a key file or the table has changed since it was last
-// read, be it with success: what did not work is tried again when there is
-// something new to try. The configuration file itself is not read, for it may be
-// half edited; that takes a SIGHUP.
+// reloadChanged reloads if a key file or the table looks different than when it was
+// last read, with success or without: what did not work is tried again as soon as
+// there is something new to try. The configuration file itself is not read, for it
+// may be half edited; that takes a SIGHUP.
 //
 // The files are looked at, where inotify would tell: keys come by rsync, over NFS,
 // which has no inotify, and by a swap of a symbolic link somewhere on the path
 // (Kubernetes), which inotify does not see at the file.
 func (d *daemon) reloadChanged() {
 	d.using.Lock()
-	changed := d.seen.Changed(d.seen.Again())
+	now := d.seen.Again()
+	changed := d.seen.Changed(now)
 	d.using.Unlock()
 	if len(changed) == 0 {
+		d.moving = nil
 		return
 	}
+	if d.moving == nil || len(d.moving.Changed(now)) > 0 {
+		d.moving = now
+		return
+	}
+	d.moving = nil
 	const named = 5
 	d.log.Info("files of keys have changed", "count", len(changed), "files", changed[:min(len(changed), named)])
 	err := d.use(d.wanted)

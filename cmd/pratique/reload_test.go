@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -24,10 +25,20 @@ keys = [ { selector = "b", file = "%[1]s/b.pem" } ]
 func makeKey(t *testing.T, dir, name string) string {
 	t.Helper()
 	file := filepath.Join(dir, name)
-	if err := writeKey("ed25519", file); err != nil {
+	if err := writeKey("ed25519", file+".new"); err != nil {
 		t.Fatal(err)
 	}
+	replace(t, file)
 	return file
+}
+
+// replace puts what was written beside a file into its place: another file, also
+// where the clock of the file system has not ticked in between.
+func replace(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // truncate leaves of a file what a copy under way would.
@@ -119,19 +130,15 @@ func TestWatchTakesUpChangedKeys(t *testing.T) {
 	table := filepath.Join(dir, "signing.table")
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(table+".new", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		replace(t, table)
 	}
 	makeKey(t, dir, "a.pem")
 	write("example.org a:a.pem\n")
 	s := stand(t, fmt.Sprintf("[signing]\ntable = %q\n", table))
 	s.signedBy("s=a")
-	before := s.current.Load()
-	s.reloadChanged()
-	if s.current.Load() != before {
-		t.Error("reloaded, and nothing had changed")
-	}
 
 	s.step("another key", func() { makeKey(t, dir, "a.pem") }, true)
 	s.step("another selector", func() { write("example.org b:a.pem\n") }, true)
@@ -147,12 +154,49 @@ func TestWatchTakesUpChangedKeys(t *testing.T) {
 	s.measures(`pratique_config_reloads_total{result="failed"} 3`)
 }
 
-// step changes files, and has the daemon look at them twice: the second time there
-// is nothing new, neither to do nor to say.
+// A table that grows from look to look is not read, though every part of it is a
+// table. Without a change nothing is read either.
+func TestWatchWaitsUntilFilesKeepStill(t *testing.T) {
+	dir := t.TempDir()
+	makeKey(t, dir, "a.pem")
+	table := filepath.Join(dir, "signing.table")
+	grow := func() {
+		t.Helper()
+		f, err := os.OpenFile(table, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintf(f, "example%d.org a:a.pem\n", rand.Int()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grow()
+	s := stand(t, fmt.Sprintf("[signing]\ntable = %q\n", table))
+	before := s.current.Load()
+	for range 3 {
+		s.reloadChanged()
+	}
+	for range 5 {
+		grow()
+		s.reloadChanged()
+	}
+	if s.current.Load() != before {
+		t.Errorf("read in between\n%s", s.log())
+	}
+	s.reloadChanged()
+	if s.current.Load() == before {
+		t.Errorf("not read at its end\n%s", s.log())
+	}
+}
+
+// step changes files, and has the daemon look at them until they have kept still,
+// and once more: then there is nothing new, neither to do nor to say.
 func (s *standing) step(name string, change func(), works bool) {
 	s.Helper()
 	before, failures := s.current.Load(), strings.Count(s.log(), failed)
 	change()
+	s.reloadChanged()
 	s.reloadChanged()
 	after := s.current.Load()
 	if (after != before) != works {
@@ -161,6 +205,7 @@ func (s *standing) step(name string, change func(), works bool) {
 	if !works {
 		failures++
 	}
+	s.reloadChanged()
 	s.reloadChanged()
 	s.counts(failed, failures)
 	if s.current.Load() != after {

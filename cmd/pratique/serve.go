@@ -68,6 +68,7 @@ type daemon struct {
 
 	wanted *configs.Config // the last one that was read: in force, unless a key or a table of it is of no use
 	unread bool            // the file has been asked for since, and is not valid
+	moving signing.Stamps  // how changed files looked last, which may still be written; nil: none have changed
 }
 
 func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*daemon, error) {
