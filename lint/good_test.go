@@ -10,6 +10,7 @@ import (
 // goodWarnings are what may be said of a message that real software sends.
 var goodWarnings = map[string][]string{
 	"arf":                           {"M10"}, // of the complaint's own message, which it encloses as it was
+	"javamail":                      {"H13"}, // the host it was made on has a name without a domain
 	"nodemailer-related-attachment": {"T03"},
 	"outlook-related":               {"T03"},
 	"python-related":                {"M15"},

@@ -63,6 +63,15 @@ func (h *header) judge() error {
 // found records a finding of the rule that runs.
 func (h *header) found(where, detail string) { h.findings.add(h.rule, Reject, where, detail) }
 
+// unmended records a finding of the rule that runs about which its fix does nothing.
+func (h *header) unmended(where, detail string) {
+	most := Reject
+	if h.lint.actions[h.rule] == Fix {
+		most = Warn
+	}
+	h.findings.add(h.rule, most, where, detail)
+}
+
 // foundAt records a finding at h.fields[i].
 func (h *header) foundAt(i int, detail string) { h.found(h.place(i), detail) }
 
@@ -190,18 +199,22 @@ func (h *header) coveredBy(field string) string {
 
 // signs reports whether the h= tag of a DKIM-Signature value lists the field.
 func signs(signature, field string) bool {
-	for tag := range strings.SplitSeq(signature, ";") {
-		name, value, _ := strings.Cut(tag, "=")
-		if strings.TrimSpace(name) != "h" {
-			continue
-		}
-		for listed := range strings.SplitSeq(value, ":") {
-			if strings.EqualFold(strings.TrimSpace(listed), field) {
-				return true
-			}
+	for listed := range strings.SplitSeq(signatureTag(signature, "h"), ":") {
+		if strings.EqualFold(strings.TrimSpace(listed), field) {
+			return true
 		}
 	}
 	return false
+}
+
+// signatureTag returns a tag of a DKIM-Signature value (RFC 6376 3.2), or "".
+func signatureTag(signature, tag string) string {
+	for spec := range strings.SplitSeq(signature, ";") {
+		if name, value, _ := strings.Cut(spec, "="); strings.TrimSpace(name) == tag {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }
 
 // internationalized reports whether a stored message shows that it was meant for

@@ -93,7 +93,12 @@ func (h *header) unwanted(name string) {
 	if i < 0 {
 		return
 	}
-	h.mend(name, h.place(i), "", func() (string, error) {
+	h.remove(name, h.place(i), "")
+}
+
+// remove takes out every field of a name if the rule is to fix.
+func (h *header) remove(name, where, detail string) {
+	h.mend(name, where, detail, func() (string, error) {
 		var indexes []int
 		for index := range h.m.Header.Named(name) {
 			indexes = append(indexes, index)

@@ -4,7 +4,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/mail"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -32,6 +34,34 @@ func dateMissing(h *header) {
 		return "added " + date, nil
 	})
 }
+
+// How far a Date may be from now. Receivers sort what is beyond that as spam.
+const (
+	maxAhead = 24 * time.Hour
+	maxAge   = 7 * 24 * time.Hour
+)
+
+// dateImplausible does not ask for the age of a stored message.
+func dateImplausible(h *header) {
+	now := h.lint.env.Clock()
+	for i := range h.fields {
+		if !h.fields[i].Is("Date") || h.refused(i) {
+			continue
+		}
+		value := h.fields[i].Unfolded()
+		date, err := mail.ParseDate(value)
+		switch {
+		case err != nil:
+			h.foundAt(i, "not a date: "+shown(value))
+		case date.Sub(now) > maxAhead:
+			h.foundAt(i, fmt.Sprintf("%s ahead: %s", hours(date.Sub(now)), shown(value)))
+		case now.Sub(date) > maxAge && !h.lint.collecting:
+			h.foundAt(i, fmt.Sprintf("%s ago: %s", hours(now.Sub(date)), shown(value)))
+		}
+	}
+}
+
+func hours(d time.Duration) string { return fmt.Sprintf("%d hours", d/time.Hour) }
 
 // onceOnly are the fields that may stand once (RFC 5322 3.6); From has a rule of its own.
 var onceOnly = [...]string{"Date", "Subject", "To", "Cc", "Reply-To", "Sender", "Message-ID", "In-Reply-To", "References"}
@@ -180,6 +210,49 @@ func replyToNothing(h *header) {
 			h.foundAt(i, shown(h.fields[i].Unfolded()))
 		}
 	}
+}
+
+// replyFields mark automatic replies, besides Auto-Submitted.
+var replyFields = [...]string{"X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Reply"}
+
+// replySubjects begin the subjects of automatic replies: RFC 3834 3.1.5 wants
+// "Auto:", and mail programs have their own.
+var replySubjects = [...]string{"auto:", "autoreply:", "auto-reply:", "auto reply:", "automatic reply:", "out of office:", "out of office autoreply:", "automatische antwort:", "abwesenheitsnotiz:", "réponse automatique", "respuesta automática:"}
+
+// unmarkedReply is about mail loops. The envelope of a stored message is not known.
+func unmarkedReply(h *header) {
+	submitted := ""
+	if i := h.first("Auto-Submitted"); i >= 0 {
+		submitted = strings.ToLower(stripComments(h.fields[i].Unfolded()))
+	}
+	if i := h.automaticReply(); i >= 0 && (submitted == "" || submitted == "no") {
+		h.foundAt(i, "no Auto-Submitted: auto-replied")
+		return
+	}
+	if strings.HasPrefix(submitted, "auto-replied") && h.m.Sender != "" && !h.lint.collecting {
+		h.found("envelope", "auto-replied with the sender "+shown(h.m.Sender))
+	}
+}
+
+// automaticReply returns the index in h.fields of what shows that the message is one, or -1.
+func (h *header) automaticReply() int {
+	for _, name := range replyFields {
+		if i := h.first(name); i >= 0 && !strings.EqualFold(h.fields[i].Unfolded(), "no") {
+			return i
+		}
+	}
+	if i := h.first("Precedence"); i >= 0 && strings.EqualFold(h.fields[i].Unfolded(), "auto_reply") {
+		return i
+	}
+	if i := h.first("Subject"); i >= 0 {
+		subject := strings.ToLower(decodedWords(h.fields[i].Unfolded()))
+		for _, prefix := range replySubjects {
+			if strings.HasPrefix(subject, prefix) {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 func tooManyHops(h *header) {

@@ -45,7 +45,7 @@ func TestAFieldWithABareOctetIsJudgedByItAlone(t *testing.T) {
 			opts := DefaultOptions()
 			opts.Rules = map[string]string{"H20": action, "H10": "off", "H01": "off", "H09": "off", "H02": "off"}
 			m := fromAnn()
-			header := "To: bob@example.net\r\nDate: x\r\n"
+			header := "To: bob@example.net\r\nDate: Mon, 02 Jun 2025 10:00:00 +0200\r\n"
 			if !strings.HasPrefix(field, "From") {
 				header += "From: ann@example.org\r\n"
 			}

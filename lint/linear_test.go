@@ -45,6 +45,34 @@ func TestParametersAreReadInLinearTime(t *testing.T) {
 	}
 }
 
+// Values that are made to be slow, of fields that rules read word by word.
+func TestHeadersAreReadInLinearTime(t *testing.T) {
+	opts := DefaultOptions()
+	opts.Rules = map[string]string{"H23": "observe", "M18": "observe"} // so that no value is too long to be read
+	l := newLint(t, opts).Collecting()
+	for _, piece := range []string{
+		"=?", "=?a?q?", "=?a?q?=?a?b?", "=?x-no-such-charset?q?=41?= ", "=?" + strings.Repeat("a", maxCharset) + "?",
+		"a@b.com ", "\r\n ", "\r\n\t=?a?b?", "[10.0.0.", ";d=", "/home",
+	} {
+		wantLinear(t, piece, func(n int) float64 {
+			value := strings.Repeat(piece, n)
+			var header strings.Builder
+			for _, name := range []string{"From", "To", "Subject", "Date", "Message-ID", "Received", "X-Mailer", "X-Autoreply", "DKIM-Signature", "Auto-Submitted"} {
+				header.WriteString(name + ": " + value + "\r\n")
+			}
+			fields := fieldsOf(header.String())
+			return fastest(func() {
+				m := fromAnn()
+				m.Header.MaxBytes = 100 << 20
+				for _, f := range fields {
+					m.Header.Receive(f)
+				}
+				pass(t, l, m, nil)
+			})
+		})
+	}
+}
+
 // Bodies that are made to be slow or to be kept.
 func TestBodiesAreReadInLinearTimeAndConstantMemory(t *testing.T) {
 	const fields = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b0\r\n"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -159,10 +160,10 @@ func TestFixes(t *testing.T) {
 		name, header, want string
 	}{
 		{"nothing to fix", plainHeader, plainHeader},
-		{"Date", "From: ann@example.org\r\nTo: x@y.org\r\nMessage-ID: <a@b>\r\n",
-			"From: ann@example.org\r\nTo: x@y.org\r\nMessage-ID: <a@b>\r\nDate: Mon, 02 Jun 2025 12:00:00 +0000\r\n"},
-		{"Message-ID", "From: ann@example.org\r\nTo: x@y.org\r\nDate: x\r\n",
-			"From: ann@example.org\r\nTo: x@y.org\r\nDate: x\r\nMessage-ID: <00000000000000000000000000000000@mail.example.org>\r\n"},
+		{"Date", "From: ann@example.org\r\nTo: x@y.org\r\nMessage-ID: <a@b.org>\r\n",
+			"From: ann@example.org\r\nTo: x@y.org\r\nMessage-ID: <a@b.org>\r\nDate: Mon, 02 Jun 2025 12:00:00 +0000\r\n"},
+		{"Message-ID", "From: ann@example.org\r\nTo: x@y.org\r\nDate: Mon, 02 Jun 2025 10:00:00 +0200\r\n",
+			"From: ann@example.org\r\nTo: x@y.org\r\nDate: Mon, 02 Jun 2025 10:00:00 +0200\r\nMessage-ID: <00000000000000000000000000000000@mail.example.org>\r\n"},
 		{"Bcc and Return-Path", plainHeader + "bcc: x\r\nReturn-Path: <>\r\nX-A: b\r\nBCC: y\r\n", plainHeader + "X-A: b\r\n"},
 		{"MIME-Version", plainHeader + "Content-Type: text/plain\r\n", plainHeader + "Content-Type: text/plain\r\nMIME-Version: 1.0\r\n"},
 		{"wrong MIME-Version", plainHeader + "Mime-Version: 2.0\r\n", plainHeader + "Mime-Version: 1.0\r\n"},
@@ -183,6 +184,59 @@ func TestFixes(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
+		})
+	}
+}
+
+func TestLeaksAreRemovedOnlyWhereAsked(t *testing.T) {
+	leaks := "X-Originating-IP: [198.51.100.7]\r\nX-PHP-Originating-Script: 33:a.php\r\nX-Mailer: /home/shop/a.php\r\n"
+	received := "Received: from pc ([10.0.0.5])\r\n\tby mail.example.org; Mon, 02 Jun 2025 10:00:00 +0200\r\n"
+	opts := DefaultOptions()
+	opts.Rules = map[string]string{"H33": "fix", "H34": "fix"}
+	m := fromAnn()
+	if _, refusal := answer(t, opts, m, received+leaks+plainHeader, "x"); refusal != nil {
+		t.Fatal(refusal)
+	}
+	var left bytes.Buffer
+	m.Header.WriteTo(&left)
+	if want := received + plainHeader; left.String() != want {
+		t.Errorf("left\n%s\nwant\n%s", left.String(), want)
+	}
+	var got []string
+	for _, f := range m.Findings {
+		got = append(got, f.Rule+" "+f.Action+" "+f.Where)
+	}
+	want := []string{"H33 fix X-Originating-IP[1]", "H33 warn Received[1]", "H34 fix X-PHP-Originating-Script[1]", "H34 fix X-Mailer[1]"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestWhatOnlyMessagesUnderWayShow is of rules that know the client, the envelope and the time.
+func TestWhatOnlyMessagesUnderWayShow(t *testing.T) {
+	received := "Received: from pc ([198.51.100.7])\r\n\tby mail.example.org; Mon, 02 Jun 2025 10:00:00 +0200\r\n"
+	submitter := message.Client{Addr: netip.MustParseAddr("198.51.100.7"), Login: "ann"}
+	old := strings.Replace(plainHeader, "02 Jun", "26 May", 1)
+	replied := plainHeader + "Auto-Submitted: auto-replied\r\n"
+	for _, tt := range []struct {
+		name, header, rule string
+		m                  *message.Message
+	}{
+		{"old date", old, "H08", fromAnn()},
+		{"submitter's address", received + plainHeader, "H33", &message.Message{Sender: "ann@example.org", Client: submitter}},
+		{"reply with a sender", replied, "H35", fromAnn()},
+		{"reply without one", replied, "", &message.Message{}},
+		{"host's address", received + plainHeader, "", &message.Message{Sender: "ann@example.org", Client: message.Client{Addr: submitter.Addr}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, refusal := answer(t, DefaultOptions(), tt.m, tt.header, "x"); refusal != nil {
+				t.Fatal(refusal)
+			}
+			var want []string
+			if tt.rule != "" {
+				want = []string{tt.rule}
+			}
+			wantRules(t, tt.m, want)
 		})
 	}
 }
@@ -242,7 +296,7 @@ func TestFailureOfRandomnessIsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = run(l, fromAnn(), "From: ann@example.org\r\nTo: x@y.org\r\nDate: x\r\n", "x", whole)
+	_, err = run(l, fromAnn(), "From: ann@example.org\r\nTo: x@y.org\r\nDate: Mon, 02 Jun 2025 10:00:00 +0200\r\n", "x", whole)
 	var refusal *message.Refusal
 	if err == nil || errors.As(err, &refusal) {
 		t.Errorf("err = %v, want one of our own", err)

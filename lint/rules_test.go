@@ -106,6 +106,7 @@ var companions = map[string][]string{
 	"H03/bad-semicolon":       {"H04"},
 	"H03/bad-no-comma":        {"H04"},
 	"H03/bad-two-angles":      {"H04"},
+	"H18/bad-domain":          {"H05"},
 	"M06/bad-rfc822-base64":   nil,
 	"M18/bad-part-header":     nil,
 	"M20/bad-over":            nil,
