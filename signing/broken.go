@@ -52,6 +52,9 @@ func (t *table) judge(log *slog.Logger) {
 	for name, e := range t.all() {
 		var errs []error
 		for _, k := range e.keys {
+			if k.err == nil && k.weakness == "" {
+				continue
+			}
 			args := []any{"domain", name, "selector", k.selector, "file", k.file}
 			if e.line > 0 {
 				args = append(args, "table_line", e.line)

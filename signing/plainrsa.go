@@ -6,7 +6,6 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 )
@@ -93,8 +92,8 @@ func (k *pkcs1) agrees() bool {
 		k.QInv.Cmp(k.P) < 0 && rest(product(k.QInv, k.Q), k.P).Cmp(one) == 0
 }
 
-// primes is all that there is to know of a key with the usual exponent, in a
-// fifth of the room of the file.
+// primes is all that there is to know of a key with the usual exponent, in a fifth
+// of the room that PKCS#1 takes.
 type primes struct {
 	p, q []byte
 	bits int // of the key
@@ -106,11 +105,8 @@ func (k *primes) key() (*PrivateKey, error) {
 	order := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
 	key := &rsa.PrivateKey{
 		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: usualExponent},
-		D:         new(big.Int).ModInverse(big.NewInt(usualExponent), order),
+		D:         new(big.Int).ModInverse(big.NewInt(usualExponent), order), // there is one, for all agrees
 		Primes:    []*big.Int{p, q},
-	}
-	if key.D == nil {
-		return nil, errors.New("is not a valid RSA key: e has no inverse")
 	}
 	key.Precompute()
 	if err := key.Validate(); err != nil {

@@ -74,13 +74,21 @@ func newSigner(opts Options, clock func() time.Time, log *slog.Logger, rsa backe
 		return nil, err
 	}
 	if name := opts.DefaultDomain; name != "" && !opts.Awaited && table.find(strings.ToLower(name)) == nil {
-		return nil, fmt.Errorf("signing.default_domain: there are no keys for %q", name)
+		return nil, &OptionError{"default_domain", fmt.Sprintf("there are no keys for %q", name)}
 	}
 	return &Signer{
 		opts: opts, canon: canon, clock: clock, table: table,
 		excluded: newPatterns(opts.Exclude), fields: newFieldIndex(), log: log,
 	}, nil
 }
+
+// OptionError is an option that is of no use with the keys that there are.
+type OptionError struct {
+	Key  string // relative to the [signing] table
+	Text string
+}
+
+func (e *OptionError) Error() string { return "signing." + e.Key + ": " + e.Text }
 
 // Name is "signing".
 func (s *Signer) Name() string { return checkName }

@@ -3,7 +3,6 @@ package signing
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 )
 
@@ -161,38 +160,42 @@ func (b *tableBuilder) word(text string) string {
 	return own
 }
 
-// holdOneKeyAName reports entries that would publish two keys at one name. Only one
-// that signs as another domain can, by a wildcard or by sign_as.
+// holdOneKeyAName reports entries that would publish two keys at one name. Only
+// where one signs as another domain, by a wildcard or by sign_as, can there be such.
 func (b *tableBuilder) holdOneKeyAName(problems *TableError) {
 	type publication struct {
 		entry *entry
 		key   *heldKey
 	}
-	published := map[string]publication{} // by the names of the records
+	first := map[string]publication{} // by the names of the records, that of the lowest line
+	shared := map[string]bool{}       // the domains as which others sign
 	record := func(e *entry, k publishedKey) string { return strings.ToLower(k.selector) + "._domainkey." + e.domain }
+	publish := func(e *entry) {
+		for _, k := range e.keys {
+			name := record(e, k)
+			if p, ok := first[name]; !ok || e.line < p.entry.line {
+				first[name] = publication{e, k.heldKey}
+			}
+		}
+	}
 	for name, e := range b.table.all() {
 		if name == e.domain {
 			continue
 		}
-		if owner := b.table.exact[e.domain]; owner != nil {
-			for _, k := range owner.keys {
-				published[record(owner, k)] = publication{owner, k.heldKey}
-			}
+		publish(e)
+		if owner := b.table.exact[e.domain]; owner != nil && !shared[e.domain] {
+			publish(owner)
+		}
+		shared[e.domain] = true
+	}
+	for _, e := range b.table.all() {
+		if !shared[e.domain] {
+			continue
 		}
 		for _, k := range e.keys {
-			first, ok := published[record(e, k)]
-			if !ok {
-				published[record(e, k)] = publication{e, k.heldKey}
-				continue
+			if p := first[record(e, k)]; p.entry != e && p.key != k.heldKey {
+				problems.add(e.line, fmt.Sprintf("%q would be published at %s, as would be %q; one name in the DNS holds one key", k.file, record(e, k), p.key.file))
 			}
-			if first.entry == e || first.key == k.heldKey {
-				continue
-			}
-			files, line := []string{first.key.file, k.file}, max(first.entry.line, e.line)
-			if line != e.line {
-				slices.Reverse(files)
-			}
-			problems.add(line, fmt.Sprintf("%q would be published at %s, as would be %q; one name in the DNS holds one key", files[1], record(e, k), files[0]))
 		}
 	}
 }

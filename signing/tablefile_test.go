@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -84,7 +85,11 @@ func TestReadTableRefuses(t *testing.T) {
 			}
 		}
 	}
-	for _, file := range []string{"/nowhere/signing.table", t.TempDir()} {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"/nowhere/signing.table", t.TempDir(), fifo} {
 		if _, err := readAll(file); err == nil || !strings.HasPrefix(err.Error(), "table "+file+": ") {
 			t.Errorf("%s: %v", file, err)
 		}

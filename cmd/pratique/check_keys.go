@@ -6,13 +6,12 @@ import (
 	"strings"
 
 	"pratique/configs"
-	"pratique/signing"
 )
 
 // checkSigner says what keeps the daemon from starting that shows only when table
 // and keys are put together.
 func checkSigner(e *env, path string, cfg *configs.Config) []finding {
-	_, err := signing.New(cfg.Signing, e.now, nil)
+	_, err := buildSigner(cfg, e.now, nil)
 	if err == nil {
 		return nil
 	}

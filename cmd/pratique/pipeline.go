@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -43,7 +44,7 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 	if err != nil {
 		return nil, err
 	}
-	signer, err := signing.New(cfg.Signing, now, log)
+	signer, err := buildSigner(cfg, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +75,16 @@ func newForecaster(cfg *configs.Config) (*survival.Forecaster, error) {
 		return nil, err
 	}
 	return survival.New(cfg.Survival, form)
+}
+
+// buildSigner builds the signer of a configuration. What is wrong with an option has its place in the file.
+func buildSigner(cfg *configs.Config, now func() time.Time, log *slog.Logger) (*signing.Signer, error) {
+	signer, err := signing.New(cfg.Signing, now, log)
+	var option *signing.OptionError
+	if errors.As(err, &option) {
+		return nil, configs.Problems{cfg.Problem("signing."+option.Key, option.Text)}
+	}
+	return signer, err
 }
 
 // newScanner returns the scanner, nil without a clamd, and its place in the chain.

@@ -43,7 +43,7 @@ func newSigner(e *env, cfg *configs.Config) (*signing.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signing.New(full.Signing, e.now, newLogger(e.stderr, cfg))
+	return buildSigner(full, e.now, newLogger(e.stderr, cfg))
 }
 
 // signTo signs a message. The signature stands above a body that is known only
