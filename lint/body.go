@@ -76,7 +76,10 @@ func (b *body) begin(p *part) (wanted bool) {
 		b.references.begin(p)
 		p.rules.text = b.openText(p)
 	}
-	return p.rules.zip != nil || p.rules.text != nil
+	if b.lint.octets {
+		p.rules.encoded, p.rules.octets = newEncodedData(p), newTextOctets(p)
+	}
+	return p.rules.zip != nil || p.rules.text != nil || p.rules.encoded != nil || p.rules.octets != nil
 }
 
 func (b *body) opening(p *part, line []byte) { p.rules.sniff.line(p, line) }
@@ -88,11 +91,23 @@ func (b *body) data(p *part, octets []byte, begins bool) {
 	if p.rules.text != nil {
 		p.rules.text.decoder.write(octets, begins)
 	}
+	if p.rules.encoded != nil {
+		p.rules.encoded.write(octets, begins, b.parser.line)
+	}
+	if p.rules.octets != nil && p.rules.octets.decoder != nil {
+		p.rules.octets.decoder.write(octets, begins)
+	}
 }
 
 func (b *body) end(p *part) {
 	if p.rules.text != nil {
 		p.rules.text.close()
+	}
+	if p.rules.encoded != nil {
+		p.rules.encoded.close(b.parser.line)
+	}
+	if p.rules.octets != nil {
+		p.rules.octets.close()
 	}
 	for _, i := range b.lint.ended {
 		b.rule = i

@@ -30,7 +30,7 @@ func TestGoodMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := lintFile(t, DefaultOptions(), content)
+			m := lintFile(t, ruleOptions(""), content)
 			if ActionOf(m.Findings) != "accept" {
 				t.Errorf("refused")
 			}

@@ -37,6 +37,12 @@ func newTextDecoder(encoding string, to func([]byte)) *textDecoder {
 	return d
 }
 
+// share has another reader get the text too.
+func (d *textDecoder) share(with func([]byte)) {
+	first := d.to
+	d.to = func(b []byte) { first(b); with(b) }
+}
+
 // write takes a line, or a further piece of one.
 func (d *textDecoder) write(line []byte, begins bool) {
 	if begins {

@@ -178,7 +178,7 @@ func TestBulkSenders(t *testing.T) {
 		if _, err := run(newLint(t, opts).Collecting(), m, header, "Hello\r\n", whole); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(m.Findings) == 1 && m.Findings[0].Rule == "L06"; got != want {
+		if got := len(m.Findings) == 2 && m.Findings[0].Rule == "L01" && m.Findings[1].Rule == "L06"; got != want || !want && m.Findings != nil {
 			t.Errorf("%s: %+v, want bulk: %v", test, m.Findings, want)
 		}
 	}

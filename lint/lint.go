@@ -57,6 +57,7 @@ type Lint struct {
 	lacked     *lackedFeatures // nil: no clients are configured
 	wayOut     *phraseSet      // nil: nobody looks for a way out of bulk mail
 	asksDNS    bool            // one of the rules that are on asks the DNS
+	octets     bool            // one of them looks at every octet of encoded data or text
 	collecting bool
 }
 
@@ -96,6 +97,7 @@ func New(opts Options, env Env) (*Lint, error) {
 func (l *Lint) schedule(i int) {
 	rule := &l.rules[i]
 	l.asksDNS = l.asksDNS || rule.dns
+	l.octets = l.octets || rule.octets
 	if rule.header != nil {
 		l.header = append(l.header, i)
 	}

@@ -49,7 +49,7 @@ func TestAPlainTextThatIsHTML(t *testing.T) {
 	for line, want := range tests {
 		m := fromAnn()
 		fields := "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
-		if _, err := run(newLint(t, DefaultOptions()).Collecting(), m, plainHeader+fields, "\r\n"+line+"\r\nx\r\n", whole); err != nil {
+		if _, err := run(newLint(t, ruleOptions("")).Collecting(), m, plainHeader+fields, "\r\n"+line+"\r\nx\r\n", whole); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(m.Findings) == 1 && m.Findings[0].Rule == "M22"; got != want || !want && len(m.Findings) > 0 {

@@ -13,8 +13,10 @@ type partRules struct {
 	plain, html int // of a multipart/alternative: the number of the first branch that holds such text
 	sniff       sniffer
 	zip         *zipNames
-	text        *shownText // nil: no rule reads it
-	versions    *versions  // of the outermost multipart/alternative
+	text        *shownText   // nil: no rule reads it
+	encoded     *encodedData // nil: it is not encoded
+	octets      *textOctets  // nil: any octet may stand in it
+	versions    *versions    // of the outermost multipart/alternative
 }
 
 // htmlAlone judges html that stands in no multipart/alternative, and notes for

@@ -47,8 +47,9 @@ type Rule struct {
 	Answer      string // what a big receiver says to such a message, "" if not known
 	Fixes       bool   // the action fix is possible
 
-	reply reply
-	dns   bool // the rule asks the DNS
+	reply  reply
+	dns    bool // the rule asks the DNS
+	octets bool // the rule looks at every octet of encoded data or text
 	// inner: the rule is as strict inside a forwarded message (message/rfc822)
 	// as outside. Rules of mere form are not: the forwarder did not write it
 	// and must not mend it, so there they warn at most.
@@ -154,8 +155,20 @@ func headerRules() []Rule {
 
 func listRules() []Rule {
 	return []Rule{
+		{ID: "L01", Name: "no List-Unsubscribe", Description: "Bulk mail (bulk) has no List-Unsubscribe field.",
+			Source: "Google and Yahoo sender guidelines", Default: Reject, reply: badHeader, header: unsubscribeMissing},
+		{ID: "L02", Name: "no one-click unsubscribe", Description: "Bulk mail (bulk) has no https URI in List-Unsubscribe, or no List-Unsubscribe-Post: List-Unsubscribe=One-Click.",
+			Source: "RFC 8058 3.1", Default: Reject, reply: badHeader, header: oneClickMissing},
+		{ID: "L03", Name: "List-Unsubscribe-Post alone or wrong", Description: "There is a List-Unsubscribe-Post field without List-Unsubscribe, or with another value than List-Unsubscribe=One-Click.",
+			Source: "RFC 8058 3.1, 4", Default: Warn, header: postAlone},
+		{ID: "L04", Name: "list field malformed", Description: "A List field has no URI in angle brackets, or stands twice.",
+			Source: "RFC 2369 2, 3", Default: Warn, header: listURIs},
 		{ID: "L06", Name: "no unsubscribe link in the body", Description: "Bulk mail (bulk) does not show how to unsubscribe.",
 			Source: "Google and Yahoo sender guidelines", Default: Warn, document: true, end: noUnsubscribeLink},
+		{ID: "L07", Name: "List-Id malformed", Description: "The List-Id field is not a phrase and an id in angle brackets that looks like a domain name.",
+			Source: "RFC 2919 3", Default: Warn, header: listIDMalformed},
+		{ID: "L08", Name: "no CFBL-Address", Description: "Bulk mail (bulk) does not say where complaints about it are wanted.",
+			Source: "RFC 9477 3.1", Default: Off, header: feedbackMissing},
 	}
 }
 
@@ -173,12 +186,18 @@ func mimeRules() []Rule {
 			Source: "RFC 2045 3", Default: Reject, reply: badForm, part: mimeRepeated},
 		{ID: "M06", Name: "encoded composite", Description: "A multipart or message/* entity is quoted-printable or base64.",
 			Source: "RFC 2045 6.4", Default: Reject, reply: badForm, part: encodedComposite},
+		{ID: "M07", Name: "invalid encoded data", Description: "Data that is declared base64 or quoted-printable is none.",
+			Source: "RFC 2045 6.7, 6.8", Default: Warn, octets: true, ended: dataInvalid},
 		{ID: "M08", Name: "encoded line too long", Description: "A line of base64 or quoted-printable data has more than 76 characters.",
 			Source: "RFC 2045 6.7, 6.8", Default: Warn, ended: encodedLine},
 		{ID: "M09", Name: "body line too long", Description: "A line of the body has more than 998 octets; MTAs break it after signing, so the signature dies.",
 			Source: "RFC 5322 2.1.1", Default: Reject, reply: badForm, inner: true, ended: bodyLine},
 		{ID: "M10", Name: "8-bit octets in a 7bit part", Description: "A part that is declared 7bit, or not declared at all, holds octets above 127.",
 			Source: "RFC 2045 2.7, 6.2", Default: Reject, reply: badForm, ended: eightBit},
+		{ID: "M11", Name: "8-bit body", Description: "A part holds octets above 127 as they are: for a next hop without 8BITMIME the MTA converts it after signing.",
+			Source: "RFC 6376 5.3, RFC 6152 3", Default: Warn, ended: bodyEightBit},
+		{ID: "M12", Name: "text does not fit its charset", Description: "A text part holds octets that are not of its declared charset, or above 127 where none is declared.",
+			Source: "RFC 2046 4.1.2", Default: Warn, octets: true, ended: charsetWrong},
 		{ID: "M13", Name: "html without plain text", Description: "A text/html part has no text/plain alternative.",
 			Source: "RFC 2046 5.1.4", Default: Warn, part: htmlAlone, ended: htmlOnlyAlternative},
 		{ID: "M14", Name: "html before plain text", Description: "In a multipart/alternative, text/html stands before text/plain; the last one is the preferred one.",
@@ -225,6 +244,8 @@ func htmlRules() []Rule {
 
 func authRules() []Rule {
 	return []Rule{
+		{ID: "A05", Name: "envelope sender not aligned", Description: "The envelope sender is of another organization than the From address.",
+			Source: "RFC 9989 4.10.2, Google sender guidelines", Default: Warn, header: senderNotAligned},
 		{ID: "A06", Name: "SPF does not cover our addresses", Description: "The SPF record of the envelope sender's domain does not permit the addresses that mail leaves from (egress).",
 			Source: "RFC 7208 4", Default: Warn, Answer: "Gmail answers 4.7.27", reply: badHeader, dns: true, end: spfUncovered},
 		{ID: "A07", Name: "SPF can't be evaluated", Description: "The SPF record of the envelope sender's domain needs more than 10 look-ups or 2 void ones, is malformed, or there are several.",
