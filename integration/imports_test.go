@@ -32,6 +32,7 @@ const (
 	roomTelemetry = "pratique/telemetry"
 	roomConfigs   = "pratique/configs"
 	roomOpenDKIM  = "pratique/configs/opendkim"
+	roomProof     = "pratique/configs/opendkim/proof"
 )
 
 // room is what a package may import beside the standard library, its tests included.
@@ -62,7 +63,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain, roomOpenDKIM}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -86,6 +87,8 @@ func table() map[string]room {
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
+		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.
+		roomProof: {rooms: []string{roomOpenDKIM, roomMessage, roomAccess, roomSigning, "pratique/milter/miltertest"}, libraries: []string{goMilter}},
 
 		"pratique/milter/miltertest":  {rooms: []string{roomMilter, roomMessage}, libraries: []string{goMilter}},
 		"pratique/scanning/clamdtest": {rooms: []string{roomScanning, roomMessage}},

@@ -16,14 +16,15 @@ import (
 
 // importFlags are the flags of import.
 type importFlags struct {
-	out, table string
-	json       bool
+	out, table, prove string
+	json              bool
 }
 
 func (f *importFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&f.out, "o", "", "write the configuration to this new `file` (default standard output)")
 	fs.StringVar(&f.table, "table", "", "write the domains to this new `file`, as [signing] table")
-	fs.BoolVar(&f.json, "json", false, "print one JSON object: the notes, and the configuration if there is no -o")
+	fs.StringVar(&f.prove, "prove", "", "play the messages of this `folder` through OpenDKIM and Pratique, and print where they differ; without -o no configuration is written")
+	fs.BoolVar(&f.json, "json", false, "print one JSON object: the notes, the differences, and the configuration if it is not written to a file")
 }
 
 // importConfig translates the configuration of another program.
@@ -52,13 +53,25 @@ func importOpenDKIM(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := writeTranslation(e, t, f); err != nil {
+	var p *proven
+	if f.prove != "" {
+		if p, err = proveTranslation(e, t, f.prove); err != nil {
+			return 0, err
+		}
+	}
+	if err := writeTranslation(e, t, f, p); err != nil {
 		return 0, err
 	}
-	if t.Complete() {
-		return exitClean, nil
+	return importStatus(t, p), nil
+}
+
+// importStatus tells whether anything is not as it was: where messages were played,
+// by what became of them, and otherwise by the notes.
+func importStatus(t *opendkim.Translation, p *proven) int {
+	if p != nil && len(p.Different) == 0 || p == nil && t.Complete() {
+		return exitClean
 	}
-	return exitFindings, nil
+	return exitFindings
 }
 
 // translated is what import --json prints.
@@ -68,48 +81,52 @@ type translated struct {
 	Domains       int             `json:"domains"`
 	Notes         []opendkim.Note `json:"notes"`
 	More          int             `json:"more"` // notes beyond those
+	Proof         *proven         `json:"proof,omitempty"`
 	Configuration string          `json:"configuration,omitempty"`
 }
 
 // writeTranslation writes the configuration, and what is to be said of it.
-func writeTranslation(e *env, t *opendkim.Translation, f importFlags) error {
+func writeTranslation(e *env, t *opendkim.Translation, f importFlags, p *proven) error {
+	text, err := writeFiles(t, f)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		notes := append([]opendkim.Note{}, t.Notes...)
+		return json.NewEncoder(e.stdout).Encode(translated{t.Source, t.Complete(), len(t.Config.Signing.Domains), notes, t.More, p, text})
+	}
+	printNotes(e.stderr, t)
+	if p != nil {
+		p.print(e.stdout)
+		return nil
+	}
+	_, err = io.WriteString(e.stdout, text)
+	return err
+}
+
+// writeFiles writes the files that were asked for, and returns the configuration if
+// it is not in one of them.
+func writeFiles(t *opendkim.Translation, f importFlags) (string, error) {
+	if err := checkTranslation(t); err != nil {
+		return "", err
+	}
 	table := f.table
 	if table != "" {
 		var err error
 		if table, err = filepath.Abs(table); err != nil {
-			return err
+			return "", err
+		}
+		if err := writeNew(table, t.WriteTable); err != nil {
+			return "", err
 		}
 	}
-	if err := checkTranslation(t); err != nil {
-		return err
+	write := func(w io.Writer) error { return t.Write(w, table) }
+	if f.out != "" {
+		return "", writeNew(f.out, write)
 	}
 	var text bytes.Buffer
-	if err := t.Write(&text, table); err != nil {
-		return err
-	}
-	if table != "" {
-		if err := writeNew(table, t.WriteTable); err != nil {
-			return err
-		}
-	}
-	switch {
-	case f.out != "":
-		write := func(w io.Writer) error { _, err := w.Write(text.Bytes()); return err }
-		if err := writeNew(f.out, write); err != nil {
-			return err
-		}
-		text.Reset()
-	case !f.json:
-		if _, err := e.stdout.Write(text.Bytes()); err != nil {
-			return err
-		}
-	}
-	if f.json {
-		notes := append([]opendkim.Note{}, t.Notes...)
-		return json.NewEncoder(e.stdout).Encode(translated{t.Source, t.Complete(), len(t.Config.Signing.Domains), notes, t.More, text.String()})
-	}
-	printNotes(e.stderr, t)
-	return nil
+	err := write(&text)
+	return text.String(), err
 }
 
 // checkTranslation loads what is about to be written, all but the domains: each of

@@ -46,7 +46,7 @@ func commands() []command {
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
 		{"keys", "new|dns|list|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
-		{"import", "opendkim [-o FILE] [--table FILE] [--json] FILE", "translate the configuration of OpenDKIM", importConfig},
+		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
 		{"config", "", "print the example configuration, which is its manual", printExample},
 		{"version", "", "print the version", version},
 	}

@@ -181,3 +181,25 @@ func (t *Translation) translateClients(r *reader) (err error) {
 	}
 	return nil
 }
+
+// has reports whether a client is in the set, by its name or by its address.
+func (h hosts) has(name string, addr netip.Addr) bool {
+	return h.hasName(strings.ToLower(name)) || addr.IsValid() && h.covers(netip.PrefixFrom(addr, addr.BitLen()))
+}
+
+func (h hosts) hasName(name string) bool {
+	for name != "" {
+		if h.names["!"+name] {
+			return false
+		}
+		if h.names[name] {
+			return true
+		}
+		i := strings.IndexByte(name[1:], '.')
+		if i < 0 {
+			return false
+		}
+		name = name[1+i:]
+	}
+	return false
+}

@@ -25,6 +25,7 @@ type Translation struct {
 	counts     map[Kind]int // of notes
 	conf       *settings
 	own, peers hosts
+	exempt     map[string]bool
 	table      *signTable // nil: nothing is signed
 	keys       *keyTable
 }

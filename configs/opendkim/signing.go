@@ -379,8 +379,10 @@ func (t *Translation) translateExcludes(r *reader) error {
 	if !ok {
 		return nil
 	}
+	t.exempt = map[string]bool{}
 	return r.each(d, func(it item) {
 		name := strings.ToLower(it.key)
+		t.exempt[name] = true
 		opts := signing.DefaultOptions()
 		opts.Exclude = []string{name}
 		problem := ""

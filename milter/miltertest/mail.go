@@ -182,7 +182,7 @@ func (c *Conn) mailMacros(id []string) []string {
 		pairs = id
 	}
 	if c.client.Login != "" {
-		pairs = append(pairs[:len(pairs):len(pairs)], "{auth_authen}", c.client.Login)
+		pairs = append(pairs[:len(pairs):len(pairs)], "{auth_type}", "PLAIN", "{auth_authen}", c.client.Login)
 	}
 	return pairs
 }
