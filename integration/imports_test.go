@@ -96,8 +96,9 @@ func table() map[string]room {
 
 		"pratique/signing/records/recordstest": {libraries: []string{miekgDNS}},
 
-		"pratique/cmd/pratique":        {rooms: all, libraries: []string{goMilter, goMessage}, forTests: append([]string{testscript, miekgDNS}, testHelpers...)},
-		"pratique/integration":         {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...)},
+		"pratique/cmd/pratique": {rooms: all, libraries: []string{goMilter, goMessage}, forTests: append([]string{testscript, miekgDNS}, testHelpers...)},
+		"pratique/integration": {rooms: append(append([]string{"pratique/integration/harness"}, all...), testHelpers...),
+			forTests: []string{goMessage}},
 		"pratique/integration/harness": {libraries: []string{xSys}},
 	}
 }

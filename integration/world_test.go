@@ -19,8 +19,8 @@ import (
 // tables is the configuration of the daemon, table by table; "" is the usual one.
 // All are without their heading but signing, which is as Keys.TOML makes it.
 type tables struct {
-	access, milter, scanning, signing, rates, lint string
-	clamd                                          string // address; "": no scanning
+	access, milter, scanning, signing, survival, rates, lint string
+	clamd                                                    string // address; "": no scanning
 }
 
 func (c tables) toml() string {
@@ -30,6 +30,7 @@ func (c tables) toml() string {
 		"[lint]\n" + c.lint,
 		"[scanning]\n" + fmt.Sprintf("clamd = %q\n", c.clamd) + c.scanning,
 		cmp.Or(c.signing, signingKeys.TOML("")),
+		"[survival]\n" + c.survival,
 		"[rates]\n" + c.rates,
 	}, "\n\n") + "\n"
 }

@@ -32,11 +32,15 @@ func forecast(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	mender, err := newMender(cfg)
+	if err != nil {
+		return 0, err
+	}
 	print := printFate
 	if *asJSON {
 		print = func(w io.Writer, f fate) error { return json.NewEncoder(w).Encode(f) }
 	}
-	chain := message.NewChain(message.Link{Check: signer}, message.Link{Check: forecaster})
+	chain := message.NewChain(message.Link{Check: mender}, message.Link{Check: signer}, message.Link{Check: forecaster})
 	status := exitClean
 	for _, file := range fs.Args() {
 		f, err := fateOf(e, chain, file)
@@ -62,6 +66,7 @@ type fate struct {
 	Survives                bool         `json:"survives"`         // a next hop that offers 8BITMIME
 	SurvivesWithout8BITMIME bool         `json:"survives_without_8bitmime"`
 	Findings                []fateOfPart `json:"findings"`
+	Mended                  []fateOfPart `json:"mended,omitempty"` // what would break, and serve encodes (mend)
 }
 
 type fateOfPart struct {
@@ -87,9 +92,14 @@ func fateOf(e *env, chain *message.Chain, file string) (fate, error) {
 	f := fate{File: file, Signed: reason == "", Reason: reason, Findings: []fateOfPart{}}
 	f.Survives, f.SurvivesWithout8BITMIME = f.Signed, f.Signed
 	for _, found := range m.Findings {
+		part := fateOfPart{found.Rule, found.Where, found.Detail}
+		if found.Action == "fix" {
+			f.Mended = append(f.Mended, part)
+			continue
+		}
 		f.SurvivesWithout8BITMIME = false
 		f.Survives = f.Survives && found.Rule == survival.EightBit
-		f.Findings = append(f.Findings, fateOfPart{found.Rule, found.Where, found.Detail})
+		f.Findings = append(f.Findings, part)
 	}
 	return f, nil
 }
@@ -106,6 +116,11 @@ func printFate(w io.Writer, f fate) error {
 	}
 	if _, err := fmt.Fprintf(w, "%s: %s\n", f.File, verdict); err != nil {
 		return err
+	}
+	for _, part := range f.Mended {
+		if _, err := fmt.Fprintf(w, "  %s %s: %s, before it is signed\n", part.Rule, part.Where, part.Detail); err != nil {
+			return err
+		}
 	}
 	for _, found := range f.Findings {
 		if _, err := fmt.Fprintf(w, "  %s %s: %s; %s\n", found.Rule, found.Where, found.Detail, advice(found.Rule)); err != nil {

@@ -25,7 +25,7 @@ type assembly struct {
 }
 
 // assemble builds what messages meet under a configuration. The order of the
-// checks is here: what may edit the header comes before signing, so that the
+// checks is here: what may edit header or body comes before signing, so that the
 // signatures cover the message as it leaves. Behind it nothing is changed any more.
 func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := access.New(cfg.Access)
@@ -48,6 +48,10 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 	if err != nil {
 		return nil, err
 	}
+	mender, err := newMender(cfg)
+	if err != nil {
+		return nil, err
+	}
 	forecaster, err := newForecaster(cfg)
 	if err != nil {
 		return nil, err
@@ -59,13 +63,24 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 			message.Link{Check: counted},
 			message.Link{Check: linter},
 			message.Link{Check: scan, OnError: cfg.Scanning.OnError},
+			message.Link{Check: mender},
 			message.Link{Check: signer, OnError: cfg.Signing.OnError},
 			message.Link{Check: forecaster, OnError: message.Accept}, // it only tells
 		),
 		// The signer first: it completes the record that the others count and store.
 		Observers: append([]message.Observer{signer, counted}, observers...),
+		NewBodies: cfg.Survival.Mend,
 	}
 	return &assembly{pipeline, scanner, signer}, nil
+}
+
+// newMender returns the check that has signatures survive.
+func newMender(cfg *configs.Config) (*survival.Mender, error) {
+	form, err := signing.ParseForm(cfg.Signing.Canonicalization)
+	if err != nil {
+		return nil, err
+	}
+	return survival.NewMender(cfg.Survival, form)
 }
 
 // newForecaster returns the check that foretells what becomes of signatures.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ import (
 )
 
 // sign writes a stored message with the signatures that serve would give it. It
-// changes nothing else of it, but line ends become CRLF.
+// changes nothing else of it, but that line ends become CRLF, and what the
+// configuration has mended.
 func sign(e *env, args []string) (int, error) {
 	fs := e.flags("sign")
 	path := fs.String("config", "", "configuration `file` (default "+defaultConfig+")")
@@ -29,12 +31,17 @@ func sign(e *env, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	mender, err := newMender(cfg)
+	if err != nil {
+		return 0, err
+	}
 	in, err := e.open(fs.Arg(0))
 	if err != nil {
 		return 0, err
 	}
 	defer in.Close()
-	return signTo(e.stdout, in, signer, &message.Message{Sender: "sign@localhost", Began: e.now()})
+	chain := message.NewChain(message.Link{Check: mender}, message.Link{Check: signer})
+	return signTo(e.stdout, in, chain, &message.Message{Sender: "sign@localhost", Began: e.now()})
 }
 
 // newSigner returns the signer that serve would have, its keys in the store included.
@@ -46,9 +53,9 @@ func newSigner(e *env, cfg *configs.Config) (*signing.Signer, error) {
 	return buildSigner(full, e.now, newLogger(e.stderr, cfg))
 }
 
-// signTo signs a message. The signature stands above a body that is known only
+// signTo plays a message through a chain that signs it. The signature stands above a body that is known only
 // when the message was read whole, so the body waits in a file.
-func signTo(w io.Writer, r io.Reader, signer *signing.Signer, m *message.Message) (status int, err error) {
+func signTo(w io.Writer, r io.Reader, chain *message.Chain, m *message.Message) (status int, err error) {
 	body, err := os.CreateTemp("", "pratique-sign-")
 	if err != nil {
 		return 0, err
@@ -56,7 +63,6 @@ func signTo(w io.Writer, r io.Reader, signer *signing.Signer, m *message.Message
 	defer func() { err = errors.Join(err, body.Close(), os.Remove(body.Name())) }()
 
 	spool := bufio.NewWriterSize(body, 64<<10)
-	chain := message.NewChain(message.Link{Check: signer})
 	if err := message.Play(context.Background(), chain, m, r, spool); err != nil {
 		for _, f := range m.Failures {
 			err = f.Err // what a client is not told
@@ -79,7 +85,11 @@ func signTo(w io.Writer, r io.Reader, signer *signing.Signer, m *message.Message
 	if _, err := io.WriteString(out, "\r\n"); err != nil {
 		return 0, err
 	}
-	if _, err := io.Copy(out, body); err != nil {
+	var left io.Reader = body
+	if m.NewBody != nil {
+		left = bytes.NewReader(m.NewBody)
+	}
+	if _, err := io.Copy(out, left); err != nil {
 		return 0, err
 	}
 	return exitClean, out.Flush()

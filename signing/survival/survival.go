@@ -5,7 +5,8 @@
 //
 // It does what Postfix 3.7 was seen to do, octet for octet where that decides
 // (see docs/signing-survival.md); a test holds every one of its forecasts against
-// the real one. It is a check that comes behind the signer and changes nothing.
+// the real one. That check comes behind the signer and changes nothing. Another
+// one, the Mender, comes before it and gives messages a form that survives.
 package survival
 
 import (
@@ -28,8 +29,10 @@ const (
 
 // Options is the [survival] table of the configuration.
 type Options struct {
-	Forecast  string `toml:"forecast"`   // reject, warn, observe or off
-	LineLimit int    `toml:"line_limit"` // octets, without the line end
+	Forecast    string `toml:"forecast"`           // reject, warn, observe or off
+	LineLimit   int    `toml:"line_limit"`         // octets, without the line end
+	Mend        bool   `toml:"mend"`               // encode what would be changed, before it is signed
+	MendMaxSize int64  `toml:"mend_max_size,size"` // of a body that is mended, in octets
 }
 
 // The actions of a forecast that is bad.
@@ -47,8 +50,13 @@ const (
 	maxLineLimit = 1 << 20
 )
 
+// maxMendMaxSize bounds the memory of a message that is mended: several times its size.
+const maxMendMaxSize = 64 << 20
+
 // DefaultOptions warns, by the limit of Postfix (smtp_line_length_limit).
-func DefaultOptions() Options { return Options{Forecast: warn, LineLimit: 998} }
+func DefaultOptions() Options {
+	return Options{Forecast: warn, LineLimit: 998, MendMaxSize: 1 << 20}
+}
 
 // Problems reports what can't be meant.
 func (o Options) Problems(report func(key, problem string)) {
@@ -60,6 +68,19 @@ func (o Options) Problems(report func(key, problem string)) {
 	if o.LineLimit < minLineLimit || o.LineLimit > maxLineLimit {
 		report("line_limit", fmt.Sprintf("%d is not from %d to %d octets", o.LineLimit, minLineLimit, maxLineLimit))
 	}
+	if o.MendMaxSize <= 0 || o.MendMaxSize > maxMendMaxSize {
+		report("mend_max_size", fmt.Sprintf("%d octets is not from 1 to %d; mend = false has nothing mended", o.MendMaxSize, maxMendMaxSize))
+	}
+}
+
+// check returns the first problem as an error.
+func (o Options) check() (first error) {
+	o.Problems(func(key, problem string) {
+		if first == nil {
+			first = fmt.Errorf("survival.%s: %s", key, problem)
+		}
+	})
+	return first
 }
 
 // Forecaster is the check. It belongs behind the signer.
@@ -71,13 +92,10 @@ type Forecaster struct {
 // New returns a Forecaster for signatures of this form. Options that have
 // problems are an error.
 func New(opts Options, form signing.Form) (*Forecaster, error) {
-	var first error
-	opts.Problems(func(key, problem string) {
-		if first == nil {
-			first = fmt.Errorf("survival.%s: %s", key, problem)
-		}
-	})
-	return &Forecaster{opts: opts, form: form}, first
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	return &Forecaster{opts: opts, form: form}, nil
 }
 
 // Name is "survival".
@@ -98,19 +116,25 @@ type inspector struct {
 	body       *body
 }
 
-// Header begins to read the body as the MTA will.
-func (i *inspector) Header() error {
+// Header leaves all to begin: until the body comes, a Mender may change the header.
+func (i *inspector) Header() error { return nil }
+
+// begin begins to read the body as the MTA will.
+func (i *inspector) begin() {
+	if i.body != nil {
+		return
+	}
 	f := i.forecaster
 	i.body = newBody(f.opts.LineLimit, f.form.RelaxedBody())
 	for _, field := range i.m.Header.Fields() {
 		i.body.rootField(field)
 	}
 	i.body.endRootHeader()
-	return nil
 }
 
 // Write reads a part of the body.
 func (i *inspector) Write(p []byte) (int, error) {
+	i.begin()
 	i.body.write(p)
 	return len(p), nil
 }
@@ -121,6 +145,7 @@ func (i *inspector) End() error {
 	if covered == nil {
 		return nil
 	}
+	i.begin()
 	i.body.close()
 	found := append(i.headerLines(covered), i.body.findings()...)
 	for _, f := range found {

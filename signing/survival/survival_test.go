@@ -58,12 +58,29 @@ func newForecaster(t testing.TB, opts Options, form string) *Forecaster {
 	return f
 }
 
+// with returns the default options with a change.
+func with(change func(*Options)) Options {
+	o := DefaultOptions()
+	change(&o)
+	return o
+}
+
 // forecast plays a message through a signer and a forecaster.
 func forecast(t testing.TB, opts Options, form, sender, text string) (*message.Message, error) {
 	t.Helper()
 	m := &message.Message{Sender: sender}
-	chain := message.NewChain(message.Link{Check: newSigner(t, form)}, message.Link{Check: newForecaster(t, opts, form)})
-	return m, message.Play(context.Background(), chain, m, strings.NewReader(text), nil)
+	return m, message.Play(context.Background(), newChain(t, opts, form), m, strings.NewReader(text), nil)
+}
+
+// newChain is what serve has: it mends, signs and forecasts.
+func newChain(t testing.TB, opts Options, form string) *message.Chain {
+	t.Helper()
+	f := newForecaster(t, opts, form)
+	d, err := NewMender(opts, f.form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message.NewChain(message.Link{Check: d}, message.Link{Check: newSigner(t, form)}, message.Link{Check: f})
 }
 
 func told(m *message.Message) []string {
@@ -113,7 +130,7 @@ func TestActions(t *testing.T) {
 		{"observe", "a@example.org", "observe", ""},
 		{"off", "a@example.org", "", ""},
 	} {
-		m, err := forecast(t, Options{Forecast: c.action, LineLimit: 998}, "relaxed/relaxed", c.sender, text)
+		m, err := forecast(t, with(func(o *Options) { o.Forecast = c.action }), "relaxed/relaxed", c.sender, text)
 		if got := fmt.Sprint(err); c.reply != "" && got != c.reply || c.reply == "" && err != nil {
 			t.Errorf("%s: %v", c.action, err)
 		}
@@ -121,15 +138,24 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %q", c.action, told(m))
 		}
 	}
-	if m, err := forecast(t, Options{Forecast: "reject", LineLimit: 998}, "relaxed/relaxed", "", text); err != nil || len(m.Findings) != 1 || m.Findings[0].Action != "warn" {
+	if m, err := forecast(t, with(func(o *Options) { o.Forecast = "reject" }), "relaxed/relaxed", "", text); err != nil || len(m.Findings) != 1 || m.Findings[0].Action != "warn" {
 		t.Errorf("a bounce: %q, %v", told(m), err)
 	}
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{{"fix", 998}, {"warn", 10}, {"warn", 1 << 30}} {
+	for _, o := range []Options{
+		with(func(o *Options) { o.Forecast = "fix" }),
+		with(func(o *Options) { o.LineLimit = 10 }),
+		with(func(o *Options) { o.LineLimit = 1 << 30 }),
+		with(func(o *Options) { o.MendMaxSize = 0 }),
+		with(func(o *Options) { o.MendMaxSize = 1 << 30 }),
+	} {
 		if _, err := New(o, signing.Form{}); err == nil {
 			t.Errorf("%+v is taken", o)
+		}
+		if _, err := NewMender(o, signing.Form{}); err == nil {
+			t.Errorf("%+v is taken for mending", o)
 		}
 	}
 }
