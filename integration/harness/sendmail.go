@@ -78,13 +78,20 @@ func (s *Sendmail) start(ctx context.Context, port int, o SendmailOptions) error
 		return err
 	}
 	s.Process = process
-	// Sendmail retries a port that is in use for a minute, so its pid file is what tells that it has it.
+	// Sendmail retries a port that is in use for a minute, so its pid file is what tells
+	// that it has it. It writes that before it listens.
 	err = process.untilReady(ctx, func() error {
 		if strings.Contains(process.Log(), "Address already in use") {
 			return errPortTaken
 		}
-		_, err := os.Stat(filepath.Join(s.dir, "sendmail.pid"))
-		return err
+		if _, err := os.Stat(filepath.Join(s.dir, "sendmail.pid")); err != nil {
+			return err
+		}
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			return err
+		}
+		return c.Close()
 	})
 	if err != nil {
 		return errors.Join(err, s.Kill(), s.Close()) // it does not heed SIGTERM while it waits for its port
