@@ -216,7 +216,7 @@ func (d *decoder) duration(v *value, into reflect.Value, path string) {
 	if !d.is(v, stringKind, path, "a string with its unit, such as \"60s\", \"5m\", \"12h\" or \"7d\"") {
 		return
 	}
-	duration, err := parseDuration(v.text)
+	duration, err := ParseDuration(v.text)
 	if err != nil {
 		d.fail(v, path, err.Error())
 		return

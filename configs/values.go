@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// parseDuration reads "60s", "1h30m" or "500ms" as Go does (time.ParseDuration),
+// ParseDuration reads "60s", "1h30m" or "500ms" as Go does (time.ParseDuration),
 // and days and weeks in front: "7d", "1d12h", "2w". Whether a negative one can be
 // meant is for the room to say.
-func parseDuration(text string) (time.Duration, error) {
+func ParseDuration(text string) (time.Duration, error) {
 	rest, negative := strings.CutPrefix(text, "-")
 	total, days := time.Duration(0), false
 	for _, unit := range []struct {

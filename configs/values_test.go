@@ -15,16 +15,16 @@ func TestParseDuration(t *testing.T) {
 		"7d": 7 * day, "2w": 14 * day, "1w1d": 8 * day, "1d12h": 36 * time.Hour, "106751d": 106751 * day,
 		"-1s": -time.Second, "-1d12h": -36 * time.Hour,
 	} {
-		if got, err := parseDuration(text); err != nil || got != want {
-			t.Errorf("parseDuration(%q) = %v, %v; want %v", text, got, err, want)
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{
 		"", "d", "60", "-", "--1s", "1d-1h", "+1d", "1.5d", "1h1d", "1d2w", "60 s", "1 d", "7days", "1y", "1d 2h", "x", "1dd",
 		"106752d", "15251w", "99999999999999999999d", "106751d24h", "9223372036854775807w", "15250w106751d", "15250w106751d2562047h",
 	} {
-		if got, err := parseDuration(text); err == nil {
-			t.Errorf("parseDuration(%q) = %v, want an error", text, got)
+		if got, err := ParseDuration(text); err == nil {
+			t.Errorf("ParseDuration(%q) = %v, want an error", text, got)
 		}
 	}
 }

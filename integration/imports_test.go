@@ -21,6 +21,7 @@ const (
 	roomLint      = "pratique/lint"
 	roomClients   = "pratique/lint/caniemail"
 	roomReport    = "pratique/lint/report"
+	roomTally     = "pratique/lint/tally"
 	roomDomains   = "pratique/lint/domains"
 	roomPreview   = "pratique/lint/preview"
 	roomScanning  = "pratique/scanning"
@@ -63,7 +64,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
+	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomTally, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -78,6 +79,7 @@ func table() map[string]room {
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomClients: {},
 		roomReport:  {rooms: []string{roomLint, roomMessage}},
+		roomTally:   {rooms: []string{roomMessage}},
 		roomDomains: {rooms: []string{roomLint, roomMessage}, libraries: []string{goSPF, xNet}, forTests: []string{"pratique/integration/harness"}},
 		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},

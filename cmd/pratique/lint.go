@@ -64,8 +64,12 @@ func (f *lintFlags) problem(files int) error {
 }
 
 // lintFiles judges stored messages by the rules that serve would hold them to.
-// A file that can't be read does not keep the others from being judged.
+// A file that can't be read does not keep the others from being judged. "report"
+// instead of files tells what the daemon found; a file of that name is "./report".
 func lintFiles(e *env, args []string) (int, error) {
+	if len(args) > 0 && args[0] == "report" {
+		return lintReport(e, args[1:])
+	}
 	fs := e.flags("lint")
 	var f lintFlags
 	f.define(fs)

@@ -16,6 +16,7 @@ import (
 
 	"pratique/configs"
 	"pratique/lint"
+	"pratique/lint/tally"
 	"pratique/message"
 	"pratique/milter"
 	"pratique/rates"
@@ -56,6 +57,7 @@ type daemon struct {
 	unlock   func() error // of the state folder
 	metrics  *telemetry.Metrics
 	sent     *lint.MessageIDs
+	found    *tally.Tally
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
@@ -86,13 +88,19 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	if d.store, err = openCounters(ctx, e, cfg, d.log); err != nil {
 		return nil, errors.Join(err, d.unlock())
 	}
+	if d.found, err = tally.Open(cfg.State, e.now, d.log); err != nil {
+		return nil, stateHint(errors.Join(err, d.store.Close(), d.unlock()))
+	}
 	if err := d.use(cfg); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
-func (d *daemon) close() error { return errors.Join(d.store.Close(), d.unlock()) }
+func (d *daemon) close() error {
+	d.found.Save()
+	return errors.Join(d.store.Close(), d.unlock())
+}
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
 func (d *daemon) use(cfg *configs.Config) error {
@@ -118,7 +126,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics}, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found}, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
