@@ -94,24 +94,28 @@ func (f *findings) refusal(refused []finding) *message.Refusal {
 	})
 	code, enhanced := f.lint.rules[refused[0].rule].reply.codes()
 	var lines []string
-	for _, found := range refused[:min(len(refused), maxReplyLines)] {
-		lines = append(lines, f.lint.rules[found.rule].line(found))
+	for i, found := range refused[:min(len(refused), maxReplyLines)] {
+		rest := ""
+		if more := len(refused) - maxReplyLines; i == maxReplyLines-1 && more > 0 {
+			rest = fmt.Sprintf(" (and %d more)", more)
+		}
+		lines = append(lines, f.lint.rules[found.rule].line(found, rest))
 	}
 	return &message.Refusal{Code: code, Enhanced: enhanced, Text: strings.Join(lines, "\n")}
 }
 
 // line is what a refused client reads, e.g.
 // "H03 more than one address in From: From[1], 2 addresses: a@x.org, b@x.org (Gmail answers 550 5.7.1)".
-func (r *Rule) line(found finding) string {
+// The rest stands at its end, however long it is.
+func (r *Rule) line(found finding, rest string) string {
 	text := r.ID + " " + r.Name + ": " + found.where
 	if found.detail != "" {
 		text += ", " + found.detail
 	}
-	answer := ""
 	if r.Answer != "" {
-		answer = " (" + r.Answer + ")"
+		rest = " (" + r.Answer + ")" + rest
 	}
-	return text[:min(len(text), maxReplyLine-len(answer))] + answer
+	return text[:min(len(text), maxReplyLine-len(rest))] + rest
 }
 
 // ActionOf returns "reject" if one of the findings would have the message

@@ -58,6 +58,7 @@ type Lint struct {
 	wayOut     *phraseSet      // nil: nobody looks for a way out of bulk mail
 	asksDNS    bool            // one of the rules that are on asks the DNS
 	octets     bool            // one of them looks at every octet of encoded data or text
+	overrides  []overriding    // the first one that covers a message judges it
 	collecting bool
 }
 
@@ -71,27 +72,44 @@ func New(opts Options, env Env) (*Lint, error) {
 		return nil, errors.Join(problems...)
 	}
 	l := &Lint{env: env, maxSize: opts.MaxSize, bulk: opts.Bulk, rules: table()}
-	for i, rule := range l.rules {
-		action := rule.Default
-		if set, ok := opts.Rules[rule.ID]; ok {
-			action = Action(set)
+	if len(opts.Bulk) > 0 {
+		l.wayOut = newPhraseSet(unsubscribeWords)
+	}
+	lacked, err := newLackedFeatures(opts.Clients)
+	if err != nil {
+		return nil, err
+	}
+	l.lacked = lacked
+	defaults := make([]Action, len(l.rules))
+	for i := range l.rules {
+		defaults[i] = l.rules[i].Default
+	}
+	base := *l
+	base.act(opts.Rules, defaults)
+	for _, o := range opts.Overrides {
+		base.overrides = append(base.overrides, l.newOverriding(o, base.actions))
+	}
+	return &base, nil
+}
+
+// act gives the rules their actions: those that are set, and otherwise the others.
+func (l *Lint) act(set map[string]string, otherwise []Action) {
+	l.actions = make([]Action, len(l.rules))
+	for i := range l.rules {
+		l.actions[i] = otherwise[i]
+		if action, ok := set[l.rules[i].ID]; ok {
+			l.actions[i] = Action(action)
 		}
-		l.actions = append(l.actions, action)
-		if action != Off {
+		if l.actions[i] != Off {
 			l.schedule(i)
 		}
 	}
-	if l.action("L06") != Off && len(opts.Bulk) > 0 {
-		l.wayOut = newPhraseSet(unsubscribeWords)
+	if l.action("L06") == Off {
+		l.wayOut = nil
 	}
-	if l.action("T07") != Off {
-		lacked, err := newLackedFeatures(opts.Clients)
-		if err != nil {
-			return nil, err
-		}
-		l.lacked = lacked
+	if l.action("T07") == Off {
+		l.lacked = nil
 	}
-	return l, nil
 }
 
 func (l *Lint) schedule(i int) {
@@ -122,6 +140,11 @@ func (l *Lint) schedule(i int) {
 func (l *Lint) Collecting() *Lint {
 	c := *l
 	c.collecting = true
+	c.overrides = nil
+	for _, o := range l.overrides {
+		o.lint = o.lint.Collecting()
+		c.overrides = append(c.overrides, o)
+	}
 	return &c
 }
 
@@ -157,6 +180,10 @@ type inspector struct {
 // the source of random octets failed with.
 func (i *inspector) Header() error {
 	h := newHeader(i.lint, i.m, i.findings)
+	if l := i.lint.forMessage(h); l != i.lint {
+		i.findings = newFindings(l, i.m)
+		h = newHeader(l, i.m, i.findings)
+	}
 	if err := h.judge(); err != nil {
 		return err
 	}

@@ -94,10 +94,20 @@ func TestBodyRefusal(t *testing.T) {
 func TestRefusalIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	header := strings.Repeat("X-"+long+" : \xff\r\n", 20) + strings.Repeat("From: "+long+"\r\n", 9) + "Date: x\r\nDate: x\r\nMessage-ID: " + long + "\r\nContent-Type: a/b\r\nContent-Type: a/b\r\n"
-	_, refusal := answer(t, DefaultOptions(), fromAnn(), header, "")
+	m := fromAnn()
+	_, refusal := answer(t, DefaultOptions(), m, header, "")
 	lines := strings.Split(refusal.Text, "\n")
 	if len(lines) != maxReplyLines {
 		t.Errorf("%d lines", len(lines))
+	}
+	rejected := 0
+	for _, f := range m.Findings {
+		if f.Action == "reject" {
+			rejected++
+		}
+	}
+	if want := fmt.Sprintf("(and %d more)", rejected-maxReplyLines); !strings.HasSuffix(refusal.Text, want) {
+		t.Errorf("the reply ends in %q, want %s", lines[len(lines)-1], want)
 	}
 	for _, line := range lines {
 		if len(line) > maxReplyLine || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -17,6 +17,8 @@ type Options struct {
 	DNSWait time.Duration     `toml:"dns_wait"`      // the longest wait for rules that ask the DNS; 0: nothing is asked
 	Clients []string          `toml:"clients"`       // mail clients that html is held against (T07)
 	Rules   map[string]string `toml:"rules"`         // rule id: reject, warn, fix, observe or off
+
+	Overrides []Override `toml:"overrides"` // other actions for some messages; the first one that covers a message decides
 }
 
 // DefaultOptions has every rule at its default action.
@@ -34,19 +36,30 @@ func (o Options) Problems(report func(key, problem string)) {
 	if o.DNSWait < 0 || o.DNSWait > maxDNSWait {
 		report("dns_wait", fmt.Sprintf("%v is not from \"0s\" to \"30s\"", o.DNSWait))
 	}
-	for i, sender := range o.Bulk {
-		if !plausibleSender(sender) {
-			report(fmt.Sprintf("bulk[%d]", i), fmt.Sprintf("%q is neither an address such as news@example.org nor a domain such as example.org or *.example.org", sender))
-		}
-	}
+	senderProblems(o.Bulk, func(i int, problem string) { report(fmt.Sprintf("bulk[%d]", i), problem) })
 	o.clientProblems(report)
 	rules := map[string]Rule{}
 	for _, r := range table() {
 		rules[r.ID] = r
 	}
-	for _, id := range slices.Sorted(maps.Keys(o.Rules)) {
-		if problem := problemOfRule(rules, id, o.Rules[id]); problem != "" {
-			report("rules."+id, problem)
+	ruleProblems(rules, o.Rules, func(id, problem string) { report("rules."+id, problem) })
+	for i, override := range o.Overrides {
+		override.problems(rules, func(key, problem string) { report(fmt.Sprintf("overrides[%d]%s", i, key), problem) })
+	}
+}
+
+func senderProblems(senders []string, report func(i int, problem string)) {
+	for i, sender := range senders {
+		if !plausibleSender(sender) {
+			report(i, fmt.Sprintf("%q is neither an address such as news@example.org nor a domain such as example.org or *.example.org", sender))
+		}
+	}
+}
+
+func ruleProblems(rules map[string]Rule, actions map[string]string, report func(id, problem string)) {
+	for _, id := range slices.Sorted(maps.Keys(actions)) {
+		if problem := problemOfRule(rules, id, actions[id]); problem != "" {
+			report(id, problem)
 		}
 	}
 }
