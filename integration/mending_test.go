@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -126,4 +127,31 @@ func contentsOf(data []byte) []string {
 		return nil
 	})
 	return append(all, fmt.Sprint(err))
+}
+
+// Postfix declares its bounces 8bit. Mended, they survive a hop that takes no 8bit.
+func TestMendedBounceSurvives(t *testing.T) {
+	w := newWorld(t, tables{survival: "mend = true"}, harness.SinkOptions{Refuse: refuseNobody})
+	p := w.postfix(w.overUnix())
+	w.verifies(w.bounce(p, "lost"))
+}
+
+// A message that is to be held is mended too: it is to be valid when it is released.
+func TestHeldMailIsMended(t *testing.T) {
+	clamd := filepath.Join(t.TempDir(), "none")
+	w := newWorld(t, tables{clamd: "unix:" + clamd, scanning: "timeout = \"1s\"\non_error = \"hold\"", survival: "mend = true"}, harness.SinkOptions{})
+	p := w.postfix(w.overUnix())
+	w.accepts(p.Addr(), mail([]byte(survivalCorpus()["8bit"])))
+	queued := w.queue(p)
+	if len(queued) != 1 || queued[0].Queue != "hold" {
+		t.Fatalf("the queue holds %+v", queued)
+	}
+	if err := p.Release(w.ctx, queued[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	d := w.delivered(subjectOf("8bit"))
+	w.verifies(d)
+	if !bytes.Contains(d.Data, []byte("\r\nGr=C3=BC=C3=9Fe\r\n")) {
+		t.Errorf("delivered as\n%s", d.Data)
+	}
 }

@@ -3,6 +3,7 @@ package survival
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"pratique/message"
 	"pratique/signing"
@@ -89,6 +90,9 @@ func (i *mending) Write(p []byte) (int, error) {
 	case int64(len(i.held)+len(p)) > i.mender.opts.MendMaxSize:
 		i.passing, i.released, i.held = true, append(i.held, p...), nil
 	default:
+		if len(p) > cap(i.held)-len(i.held) {
+			i.held = slices.Grow(i.held, max(len(p), len(i.held))) // twofold: append copies more often
+		}
 		i.held = append(i.held, p...)
 	}
 	return len(p), nil
