@@ -20,6 +20,8 @@ type header struct {
 	from     []addressField
 	smtputf8 bool
 	err      error // a fix that could not be made
+
+	signatures *SignatureFacts // nil: nobody wanted to know yet
 }
 
 // addressField is an address field as it was parsed.
@@ -168,6 +170,7 @@ func (h *header) mend(field, where, detail string, fix func() (done string, err 
 	}
 	if signature := h.coveredBy(field); signature != "" {
 		h.findings.add(h.rule, Warn, where, phrases(detail, "left alone: "+signature+" covers it (A10)"))
+		h.leftAlone(where, signature)
 		return
 	}
 	done, err := fix()
@@ -176,6 +179,15 @@ func (h *header) mend(field, where, detail string, fix func() (done string, err 
 		return
 	}
 	h.found(where, phrases(detail, done))
+}
+
+// leftAlone records under rule A10 that a fix was not applied.
+func (h *header) leftAlone(where, signature string) {
+	for i := range h.lint.rules {
+		if h.lint.rules[i].ID == "A10" && h.lint.actions[i] != Off {
+			h.findings.add(i, Warn, where, h.lint.rules[h.rule].ID+" is not mended: "+signature+" covers it")
+		}
+	}
 }
 
 func phrases(a, b string) string {

@@ -40,6 +40,7 @@ type Env struct {
 
 	Domains    Domains     // for the rules that ask the DNS; nil: they find nothing
 	MessageIDs *MessageIDs // for the rule on reused Message-IDs; nil: it finds nothing
+	Signatures Signatures  // for the rules on our own signatures; nil: they find nothing
 }
 
 // Lint is a message.Check. It is immutable and safe for concurrent use.

@@ -49,6 +49,7 @@ type Rule struct {
 
 	reply  reply
 	dns    bool // the rule asks the DNS
+	told   bool // it has no function: where a fix is made, what it says is found
 	octets bool // the rule looks at every octet of encoded data or text
 	// inner: the rule is as strict inside a forwarded message (message/rfc822)
 	// as outside. Rules of mere form are not: the forwarder did not write it
@@ -163,6 +164,8 @@ func listRules() []Rule {
 			Source: "RFC 8058 3.1, 4", Default: Warn, header: postAlone},
 		{ID: "L04", Name: "list field malformed", Description: "A List field has no URI in angle brackets, or stands twice.",
 			Source: "RFC 2369 2, 3", Default: Warn, header: listURIs},
+		{ID: "L05", Name: "unsubscribe fields not covered", Description: "The message has List-Unsubscribe fields and leaves unsigned: receivers then ignore one-click.",
+			Source: "RFC 8058 4", Default: Warn, reply: badHeader, header: oneClickNotCovered},
 		{ID: "L06", Name: "no unsubscribe link in the body", Description: "Bulk mail (bulk) does not show how to unsubscribe.",
 			Source: "Google and Yahoo sender guidelines", Default: Warn, document: true, end: noUnsubscribeLink},
 		{ID: "L07", Name: "List-Id malformed", Description: "The List-Id field is not a phrase and an id in angle brackets that looks like a domain name.",
@@ -244,6 +247,14 @@ func htmlRules() []Rule {
 
 func authRules() []Rule {
 	return []Rule{
+		{ID: "A01", Name: "leaves unsigned", Description: "There is no key for the From domain, or it can't be used, so the message leaves without a signature.",
+			Source: "RFC 6376 5.1", Default: Warn, Answer: "Gmail answers 4.7.30 to bulk mail", reply: badHeader, header: leavesUnsigned},
+		{ID: "A02", Name: "weak key", Description: "A key that signs the message has less than 2,048 bits, or more than verifiers need to take.",
+			Source: "RFC 8301 3.2", Default: Warn, reply: badHeader, header: weakKeys},
+		{ID: "A03", Name: "key not published", Description: "The record of a key that signs the message is missing, revoked, or of another key.",
+			Source: "RFC 6376 3.6", Default: Warn, reply: badHeader, header: unpublishedKeys},
+		{ID: "A04", Name: "signature not aligned", Description: "The message is signed by a domain of another organization than that of From.",
+			Source: "RFC 9989 4.4", Default: Warn, Answer: "Gmail answers 4.7.32 to bulk mail", reply: badHeader, header: signatureNotAligned},
 		{ID: "A05", Name: "envelope sender not aligned", Description: "The envelope sender is of another organization than the From address.",
 			Source: "RFC 9989 4.10.2, Google sender guidelines", Default: Warn, header: senderNotAligned},
 		{ID: "A06", Name: "SPF does not cover our addresses", Description: "The SPF record of the envelope sender's domain does not permit the addresses that mail leaves from (egress).",
@@ -252,5 +263,7 @@ func authRules() []Rule {
 			Source: "RFC 7208 4.6.4", Default: Warn, reply: badHeader, dns: true, end: spfBroken},
 		{ID: "A08", Name: "no DMARC record", Description: "No DMARC record covers the domain of the From address.",
 			Source: "RFC 9989 4", Default: Warn, Answer: "Gmail answers 4.7.40, Outlook 550 5.7.515", reply: badHeader, dns: true, end: noDMARC},
+		{ID: "A10", Name: "fix not applied", Description: "A field was not mended, because the signature of someone else covers it.",
+			Source: "RFC 6376 5.4", Default: Warn, told: true},
 	}
 }

@@ -36,15 +36,16 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 	if err != nil {
 		return nil, err
 	}
-	linter, err := lint.New(cfg.Lint, linting)
-	if err != nil {
-		return nil, err
-	}
 	scanner, scan, err := newScanner(cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	signer, err := buildSigner(cfg, now, log)
+	if err != nil {
+		return nil, err
+	}
+	linting.Signatures = newSignatureFacts(cfg, signer, now)
+	linter, err := lint.New(cfg.Lint, linting)
 	if err != nil {
 		return nil, err
 	}
