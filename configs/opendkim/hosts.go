@@ -31,14 +31,6 @@ func (h hosts) covers(p netip.Prefix) bool {
 	return false
 }
 
-// setDefault puts a network in if nothing is said of it.
-func (h hosts) setDefault(network string) {
-	p := netip.MustParsePrefix(network)
-	if _, known := h.in[p]; !known {
-		h.in[p] = true
-	}
-}
-
 // hosts reads a set of clients. Entries that are no addresses are noted.
 func (r *reader) hosts(s setting) (hosts, error) {
 	h := newHosts()
@@ -46,7 +38,7 @@ func (r *reader) hosts(s setting) (hosts, error) {
 	if !ok {
 		return h, nil
 	}
-	plain := map[netip.Prefix]bool{} // those written without a length, which go before
+	ranks := map[netip.Prefix]int{} // by how it was written
 	err := r.each(d, func(it item) {
 		bare, excluded := strings.CutPrefix(it.key, "!")
 		if d.form == pattern && strings.ContainsAny(it.key, "*"+strange) {
@@ -57,8 +49,6 @@ func (r *reader) hosts(s setting) (hosts, error) {
 		switch {
 		case strings.EqualFold(it.key, "localhost"):
 			h.names["localhost"] = true
-			h.setDefault("127.0.0.1/32")
-			h.setDefault("::1/128")
 			r.note(d.note(it, Fine, "\"localhost\" is taken for 127.0.0.1 and ::1", ""))
 			return
 		case problem != "":
@@ -71,17 +61,27 @@ func (r *reader) hosts(s setting) (hosts, error) {
 			return
 		}
 		single := !strings.Contains(bare, "/")
-		if _, known := h.in[p]; known && plain[p] && !single {
-			return
+		if single && p.Addr().Is4() && strings.HasPrefix(bare, "[") {
+			// dkimf_checkip forgets the NUL behind the bracket.
+			r.note(d.note(it, Differs, fmt.Sprintf("%.80q is taken as it was meant; OpenDKIM finds an IPv4 address in brackets by chance only", it.key), ""))
 		}
-		if single && !plain[p] {
-			delete(h.in, p)
-			plain[p] = true
+		rank := 0 // what OpenDKIM looks for first: an address, and no brackets
+		if single {
+			rank = 2
 		}
-		if in, known := h.in[p]; !known || in {
-			h.in[p] = !excluded
+		if !strings.HasPrefix(bare, "[") {
+			rank++
 		}
+		in, known := h.in[p]
+		if known && rank < ranks[p] || known && rank == ranks[p] && !in {
+			return // the other one is found first; "!" goes before what is alike
+		}
+		h.in[p], ranks[p] = !excluded, rank
 	})
+	if h.hasName("localhost") { // whatever is said of its addresses: one match is enough
+		h.in[netip.MustParsePrefix("127.0.0.1/32")] = true
+		h.in[netip.MustParsePrefix("::1/128")] = true
+	}
 	return h, err
 }
 

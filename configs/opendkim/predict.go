@@ -49,7 +49,11 @@ func (t *Translation) Predict(c message.Client, h *message.Header) Prediction {
 	p := Prediction{}
 	for _, s := range found {
 		identity := s.identity
-		if _, at, ok := strings.Cut(identity, "@"); !ok || at != s.domain && !strings.HasSuffix(at, "."+s.domain) {
+		_, at, ok := strings.Cut(identity, "@")
+		if identity != "" && !ok {
+			return Prediction{Why: "the signer has no @"} // dkim_gensighdr gives up, for all of them
+		}
+		if !ok || identity == "@"+s.domain || at != s.domain && !strings.HasSuffix(at, "."+s.domain) {
 			identity = ""
 		}
 		p.Signatures = append(p.Signatures, Signature{s.domain, s.selector, identity})

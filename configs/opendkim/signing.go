@@ -243,6 +243,10 @@ func (b *builder) domain(name string, ru rule) {
 	if missing != "" {
 		b.note(ru, Lost, fmt.Sprintf("for %s the SigningTable names the key %.80q, which the KeyTable has not or not in a form that can be used; OpenDKIM answers 451 to that mail", name, missing), "")
 	}
+	if n := len(b.t.table.match(nobody, strings.Replace(name, "*", label, 1))); n > 2 && len(signatures) == 2 {
+		b.note(ru, Lost, fmt.Sprintf("%d keys are named for %s; OpenDKIM signs with the first and the last only, and so it is here", n, name),
+			"add the others to its keys, if their records are published")
+	}
 	b.write(name, signatures, ru.file, ru.line)
 }
 
@@ -282,7 +286,7 @@ func (b *builder) signAs(at rule, name, from string, signatures []signature) str
 		aligned := from == s.domain || strings.HasSuffix(from, "."+s.domain)
 		switch {
 		case !aligned:
-			b.note(at, Lost, fmt.Sprintf("%s is signed as %.80q, which is not a parent of it, so that DMARC does not count it, and it is not made here", name, s.domain),
+			b.note(at, Lost, fmt.Sprintf("%s is signed as %.80q, which is not a parent of it, so that DMARC does not count it, and it is not made here", name, strings.ReplaceAll(s.domain, label, "*")),
 				"give the domain a key of its own")
 		case chosen == "":
 			chosen = s.domain
@@ -311,6 +315,10 @@ func (b *builder) identity(at rule, d signing.Domain, s signature, below bool) s
 		return d.Identity // nothing is said by it
 	}
 	switch {
+	case !strings.Contains(s.identity, "@"):
+		b.note(at, Differs, fmt.Sprintf("the second field for %s has no @, for which OpenDKIM lets mail leave unsigned; here it is signed, without i=", d.Domain),
+			"take that domain out if nothing is to be signed")
+		return d.Identity
 	case below && strings.Contains(s.identity, label):
 		b.note(at, Differs, fmt.Sprintf("i= names the subdomain of each message; for %s it is left out", d.Domain), "")
 		return d.Identity
@@ -342,6 +350,10 @@ func problemOf(d signing.Domain) (problem string) {
 
 // signatures returns what the tables say for an address, and the name of a key that
 // is missing: then OpenDKIM answers 451, and nothing is signed.
+//
+// Of more than two signatures OpenDKIM 2.11 makes the first and the last: in its list
+// of requests each one behind the first takes the place of the one before
+// (dkimf_add_signrequest, seen with 2.11.0~beta2).
 func (t *Translation) signatures(local, domain string) (list []signature, missing string) {
 	if t.table == nil {
 		return nil, ""
@@ -365,6 +377,9 @@ func (t *Translation) signatures(local, domain string) (list []signature, missin
 		if !t.conf.yes("MultipleSignatures") {
 			break
 		}
+	}
+	if n := len(list); n > 2 {
+		list = []signature{list[0], list[n-1]}
 	}
 	return list, ""
 }
