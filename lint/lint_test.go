@@ -412,7 +412,7 @@ func TestRulesOfFormOnlyWarnInsideAForwardedMessage(t *testing.T) {
 
 func TestAnySplitGivesTheSameFindings(t *testing.T) {
 	l := newLint(t, DefaultOptions()).Collecting()
-	for path, content := range fixtures(t, "rules/*/bad-*.eml", "good/*.eml", "structure/*.eml") {
+	for path, content := range fixtures(t, "rules/*/bad-*.eml", "good/*.eml", "good/libraries/*.eml", "structure/*.eml") {
 		header, body, _ := bytes.Cut(content, []byte("\r\n\r\n"))
 		header = append(bytes.Clone(header), crlf...)
 		if bytes.Count(header, []byte("\n")) != bytes.Count(header, crlf) || len(content) > 300<<10 || !bytes.Contains(header, []byte(":")) {
