@@ -132,6 +132,9 @@ func (l *Lint) schedule(i int) {
 	l.documents = l.documents || rule.document
 }
 
+// readsBody reports whether a rule that is on has anything to do with the body.
+func (l *Lint) readsBody() bool { return len(l.part)+len(l.ended)+len(l.end) > 0 }
+
 // Collecting returns a Lint that refuses nothing: every finding of header and
 // body is reported with the action that it would have, and ActionOf tells what
 // would have become of the message. It is meant for stored messages, which have
@@ -188,19 +191,29 @@ func (i *inspector) Header() error {
 	if err := h.judge(); err != nil {
 		return err
 	}
-	i.body = newBody(h)
-	i.body.from, i.domains = h.fromDomain(), h.askDNS()
+	if h.lint.readsBody() {
+		i.body = newBody(h)
+		i.body.from, i.domains = h.fromDomain(), h.askDNS()
+	}
 	return i.findings.settle()
 }
 
+// Idle reports whether the body is of no interest.
+func (i *inspector) Idle() bool { return i.body == nil }
+
 // Write judges a chunk of the body. It never fails.
 func (i *inspector) Write(p []byte) (int, error) {
-	i.body.parser.write(p)
+	if i.body != nil {
+		i.body.parser.write(p)
+	}
 	return len(p), nil
 }
 
 // End reports what was found in the body. The error is a *message.Refusal.
 func (i *inspector) End() error {
+	if i.body == nil {
+		return nil
+	}
 	if i.domains != nil {
 		i.body.domains = i.domains(i.ctx)
 	}

@@ -108,10 +108,11 @@ func (r *run) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Idle reports whether every check has gone: each was left out, or none was interested.
+// Idle reports whether no check needs the body: each was left out, was not
+// interested, or says so itself.
 func (r *run) Idle() bool {
 	for _, mb := range r.members {
-		if !mb.broken {
+		if idler, ok := mb.inspector.(Idler); !mb.broken && !(ok && idler.Idle()) {
 			return false
 		}
 	}

@@ -357,3 +357,28 @@ func TestErrorsThatAreNoAnswerTempfail(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// idler is an inspector that may need the body or not.
+type idler struct{ idle bool }
+
+func (i *idler) Name() string                                       { return "idler" }
+func (i *idler) Begin(context.Context, *Message) (Inspector, error) { return i, nil }
+func (i *idler) Header() error                                      { return nil }
+func (i *idler) Write(p []byte) (int, error)                        { return len(p), nil }
+func (i *idler) End() error                                         { return nil }
+func (i *idler) Close() error                                       { return nil }
+func (i *idler) Idle() bool                                         { return i.idle }
+
+// A chain needs the body as long as one of its checks does.
+func TestChainIsIdleIfAllAre(t *testing.T) {
+	for _, c := range []struct{ first, second, want bool }{{true, true, true}, {true, false, false}, {false, true, false}} {
+		chain := NewChain(Link{Check: &idler{c.first}}, Link{Check: &idler{c.second}})
+		i, err := chain.Begin(context.Background(), &Message{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := i.(Idler).Idle(); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
