@@ -131,10 +131,11 @@ func printable(s string) string {
 
 // reader reads files, within bounds.
 type reader struct {
-	files fs.FS
-	left  int // lines
-	base  string
-	note  func(Note)
+	files    fs.FS
+	left     int // lines
+	included int // files
+	base     string
+	note     func(Note)
 }
 
 var errNotRegular = errors.New("is not a regular file")

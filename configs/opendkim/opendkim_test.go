@@ -2,6 +2,7 @@ package opendkim
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -108,7 +109,7 @@ func TestBareMistakes(t *testing.T) {
 
 // An include of itself ends where OpenDKIM ends it, however often it is written.
 func TestIncludeOfItselfEnds(t *testing.T) {
-	for times, want := range map[int]string{1: "", 200: errTooLarge.Error()} {
+	for times, want := range map[int]string{1: "", 200: errManyFiles.Error()} {
 		text := strings.Repeat("Include /etc/opendkim.conf\n", times)
 		tr, err := Translate(conf("etc/opendkim.conf", text), "/etc/opendkim.conf")
 		switch {
@@ -184,5 +185,23 @@ func TestVeryLargeTables(t *testing.T) {
 	}
 	if len(tr.Notes) > 3*maxNotes || tr.More != lines/2-maxNotes {
 		t.Errorf("%d notes and %d more", len(tr.Notes), tr.More)
+	}
+}
+
+// What is read is bounded, whatever is named for a table.
+func TestLinesAreBounded(t *testing.T) {
+	r := &reader{files: conf("etc/keys", strings.Repeat("k\n", 10)), left: 9}
+	count := 0
+	err := r.lines("/etc/keys", func(int, string) bool { count++; return true })
+	if !errors.Is(err, errTooLarge) || count != 9 {
+		t.Errorf("%d lines were read, error %v", count, err)
+	}
+	r = &reader{files: conf("etc/keys", strings.Repeat("k", 3*longestLine)+"\nsecond"), left: 9}
+	var got []int
+	if err := r.lines("/etc/keys", func(_ int, text string) bool { got = append(got, len(text)); return true }); err != nil {
+		t.Error(err)
+	}
+	if !reflect.DeepEqual(got, []int{longestLine, len("second")}) {
+		t.Errorf("lines of %d octets were handed on", got)
 	}
 }

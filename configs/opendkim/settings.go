@@ -45,8 +45,14 @@ func (c *settings) yes(name string) bool {
 	return ok && truth(s.value) == 1
 }
 
-// maxNesting is how deep OpenDKIM lets files include others.
-const maxNesting = 5
+// maxNesting is how deep OpenDKIM lets files include others; maxFiles is how many are
+// read here, for one that includes itself often.
+const (
+	maxNesting = 5
+	maxFiles   = 1000
+)
+
+var errManyFiles = fmt.Errorf("more than %d files are included", maxFiles)
 
 // settings reads a configuration file and those that it includes. There are no
 // continuation lines in it; "#" begins a comment wherever it stands; a later line
@@ -66,6 +72,9 @@ func (r *reader) settings(file string) (*settings, error) {
 }
 
 func (r *reader) include(c *settings, file string, level int) error {
+	if r.included++; r.included > maxFiles {
+		return fmt.Errorf("read %s: %w", file, errManyFiles)
+	}
 	var included error
 	err := r.lines(file, func(line int, text string) bool {
 		s, problem := c.parse(text)
