@@ -67,7 +67,8 @@ func (b *builder) names(ru rule, s scope, key keyEntry) []string {
 	case ru.key == "%":
 		var names []string
 		for _, name := range b.t.keys.names {
-			if strings.Contains(name, ".") && within(strings.ToLower(name)) {
+			isDomain := strings.Contains(name, ".") && !strings.Contains(name, "_") // "_": named as its record
+			if isDomain && within(strings.ToLower(name)) {
 				names = append(names, strings.ToLower(name))
 			}
 		}
