@@ -17,6 +17,7 @@ type body struct {
 	deep     bool
 	from     string      // the From domain, "" if it is not one
 	domains  DomainFacts // known by the end of the message
+	smtputf8 bool        // it is sent with SMTPUTF8
 
 	references  references
 	unsubscribe *unsubscribe // nil: not bulk mail
@@ -24,7 +25,7 @@ type body struct {
 
 // newBody begins the body behind a header that was judged.
 func newBody(h *header) *body {
-	b := &body{lint: h.lint, m: h.m, findings: h.findings}
+	b := &body{lint: h.lint, m: h.m, findings: h.findings, smtputf8: h.smtputf8}
 	if h.lint.wayOut != nil && h.isBulk() {
 		b.unsubscribe = newUnsubscribe(h.lint.wayOut, h.values("List-Unsubscribe"))
 	}

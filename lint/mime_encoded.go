@@ -160,9 +160,10 @@ func dataInvalid(b *body, p *part) {
 	}
 }
 
-// bodyEightBit warns of what an MTA converts after signing where the next hop can't take it.
+// bodyEightBit warns of what an MTA converts after signing where the next hop can't
+// take it. With SMTPUTF8 there is no such next hop (RFC 6531 3.1).
 func bodyEightBit(b *body, p *part) {
-	if p.eight.count > 0 && p.kind == leaf && !b.m.Header.Overflow() && (p.encoding == "8bit" || p.encoding == "binary") {
+	if p.eight.count > 0 && p.kind == leaf && !b.smtputf8 && !b.m.Header.Overflow() && (p.encoding == "8bit" || p.encoding == "binary") {
 		b.foundSpots(p, p.eight, "declared "+p.encoding)
 	}
 }

@@ -66,6 +66,7 @@ type Rule struct {
 
 const (
 	gmailHeader = "Gmail answers 550 5.7.1"
+	bothHeader  = "Gmail answers 550 5.7.1, Yahoo 554 as not RFC compliant"
 	gmailSize   = "Gmail answers 552 5.3.4"
 	gmailLimits = "Gmail message limits"
 )
@@ -82,9 +83,9 @@ func table() []Rule {
 func headerRules() []Rule {
 	return []Rule{
 		{ID: "H01", Name: "no From field", Description: "The message has no From field.",
-			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromMissing},
+			Source: "RFC 5322 3.6", Default: Reject, Answer: bothHeader, reply: badHeader, header: fromMissing},
 		{ID: "H02", Name: "several From fields", Description: "The message has more than one From field.",
-			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromRepeated},
+			Source: "RFC 5322 3.6", Default: Reject, Answer: bothHeader, reply: badHeader, header: fromRepeated},
 		{ID: "H03", Name: "several addresses in From", Description: "The From field holds more than one address.",
 			Source: "Gmail sender guidelines", Default: Reject, Answer: gmailHeader, reply: badHeader, header: fromSeveral},
 		{ID: "H04", Name: "From is no address", Description: "The From field can't be parsed, or its address has no domain.",
@@ -98,7 +99,7 @@ func headerRules() []Rule {
 		{ID: "H08", Name: "implausible Date", Description: "The Date field is no date, or is more than 24 hours ahead or more than 7 days old.",
 			Source: "RFC 5322 3.3, 3.6.1", Default: Warn, header: dateImplausible},
 		{ID: "H09", Name: "field repeated", Description: "A field that may stand once only is repeated.",
-			Source: "RFC 5322 3.6", Default: Reject, Answer: gmailHeader, reply: badHeader, header: repeated},
+			Source: "RFC 5322 3.6", Default: Reject, Answer: bothHeader, reply: badHeader, header: repeated},
 		{ID: "H10", Name: "no Message-ID field", Description: "The message has no Message-ID field.",
 			Source: "RFC 5322 3.6.4", Default: Fix, Answer: gmailHeader, Fixes: true, reply: badHeader, header: messageIDMissing},
 		{ID: "H11", Name: "Message-ID malformed", Description: "The Message-ID is not of the form <left@right>, or holds white space.",
@@ -186,7 +187,7 @@ func mimeRules() []Rule {
 		{ID: "M04", Name: "no MIME-Version: 1.0", Description: "The message has MIME fields but no valid MIME-Version field.",
 			Source: "RFC 2045 4", Default: Fix, Fixes: true, header: mimeVersion},
 		{ID: "M05", Name: "MIME field repeated", Description: "Content-Type or Content-Transfer-Encoding is repeated in one entity.",
-			Source: "RFC 2045 3", Default: Reject, reply: badForm, part: mimeRepeated},
+			Source: "RFC 2045 3", Default: Reject, Answer: "Yahoo answers 554 as not RFC compliant", reply: badForm, part: mimeRepeated},
 		{ID: "M06", Name: "encoded composite", Description: "A multipart or message/* entity is quoted-printable or base64.",
 			Source: "RFC 2045 6.4", Default: Reject, reply: badForm, part: encodedComposite},
 		{ID: "M07", Name: "invalid encoded data", Description: "Data that is declared base64 or quoted-printable is none.",
