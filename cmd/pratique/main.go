@@ -39,12 +39,12 @@ func commands() []command {
 	return []command{
 		{"serve", "[--config FILE]", "run the milter", serve},
 		{"check", "[--config FILE] [--json]", "check configuration, keys, clamd, DNS and the running milter", check},
-		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE…", "judge the form of stored messages", lintFiles},
+		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE… | report [--since 7d]", "judge the form of stored messages, or tell what the daemon found", lintFiles},
 		{"preview", "[-o PAGE.html] FILE", "show what a stored message looks like, in one page", previewFile},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
 		{"forecast", "[--json] FILE…", "tell whether the signatures of messages will survive delivery", forecast},
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
-		{"keys", "new|dns|list|rotate|remove …", "make and look after keys that rotate by themselves", keys},
+		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
 		{"config", "", "print the example configuration, which is its manual", printExample},
@@ -106,7 +106,7 @@ func usage(w io.Writer) {
 	fmt.Fprintf(w, "Pratique looks at every outgoing message once: may this client send, is it well\n"+
 		"formed, is it clean; then signs it, counts it, and answers the MTA.\n\nUsage:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  pratique %-42s %s\n", c.name+" "+c.args, c.does)
+		fmt.Fprintf(w, "  pratique %s\n        %s\n", strings.TrimRight(c.name+" "+c.args, " "), c.does)
 	}
 	fmt.Fprintf(w, "\nA FILE of \"-\" is standard input. Exit status: 0 clean, 1 findings, 2 usage or failure.\n")
 }
