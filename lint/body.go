@@ -68,7 +68,7 @@ func (b *body) foundSpots(p *part, s spots, detail string) {
 	b.found(p, p.line(s.first), detail)
 }
 
-func (b *body) begin(p *part) (wanted bool) {
+func (b *body) begin(p *part) wanted {
 	for _, i := range b.lint.part {
 		b.rule = i
 		b.lint.rules[i].part(b, p)
@@ -80,7 +80,13 @@ func (b *body) begin(p *part) (wanted bool) {
 	if b.lint.octets {
 		p.rules.encoded, p.rules.octets = newEncodedData(p), newTextOctets(p)
 	}
-	return p.rules.zip != nil || p.rules.text != nil || p.rules.encoded != nil || p.rules.octets != nil
+	switch {
+	case p.rules.zip != nil || p.rules.text != nil || p.rules.encoded != nil:
+		return allLines
+	case p.rules.octets != nil:
+		return eightBitLines
+	}
+	return noLines
 }
 
 func (b *body) opening(p *part, line []byte) { p.rules.sniff.line(p, line) }
@@ -95,8 +101,8 @@ func (b *body) data(p *part, octets []byte, begins bool) {
 	if p.rules.encoded != nil {
 		p.rules.encoded.write(octets, begins, b.parser.line)
 	}
-	if p.rules.octets != nil && p.rules.octets.decoder != nil {
-		p.rules.octets.decoder.write(octets, begins)
+	if p.rules.octets != nil {
+		p.rules.octets.data(octets, begins, b.parser.line)
 	}
 }
 

@@ -15,7 +15,7 @@ func (p *parser) beginLong(b []byte) {
 	text := p.longText(b, false)
 	for p.inHeader && !p.headerLine(text) {
 	}
-	p.data(text, true)
+	p.data(text, p.long.faults, true)
 }
 
 // longData takes what follows in a line that is over maxHeld.
@@ -33,7 +33,7 @@ func (p *parser) moreData(text []byte) {
 	if p.inHeader {
 		p.keep(text)
 	}
-	p.data(text, false)
+	p.data(text, p.long.faults, false)
 }
 
 // longText examines a piece of a long line and returns it without its line end. A

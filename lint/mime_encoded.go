@@ -170,10 +170,12 @@ func bodyEightBit(b *body, p *part) {
 
 // textOctets holds the octets of a text part against its charset.
 type textOctets struct {
-	decoder *textDecoder // nil: that of another reader of the part serves
+	encoded bool
+	decoder *textDecoder // nil: it is not encoded, or that of another reader of the part serves
 	utf8    bool         // else ASCII alone is allowed
 	charset string       // as it is declared
 	carry   []byte       // the beginning of a character
+	line    int          // of what is not encoded: the line that was read last
 	bad     []byte       // the first octets that are not of the charset
 }
 
@@ -189,7 +191,7 @@ func newTextOctets(p *part) *textOctets {
 		return nil
 	}
 	charset, _ := p.contentType.param("charset")
-	t := &textOctets{charset: charset}
+	t := &textOctets{charset: charset, encoded: p.encoded()}
 	switch strings.ToLower(charset) {
 	case "utf-8", "utf8":
 		t.utf8 = true
@@ -201,12 +203,31 @@ func newTextOctets(p *part) *textOctets {
 	default:
 		return nil // of other charsets every octet means something, or we do not know it
 	}
-	if shown := p.rules.text; shown != nil {
+	switch shown := p.rules.text; {
+	case !t.encoded:
+	case shown != nil:
 		shown.decoder.share(t.write)
-	} else {
+	default:
 		t.decoder = newTextDecoder(p.encoding, t.write)
 	}
 	return t
+}
+
+// data takes a line as it stands, or a further piece of one. Of what is not
+// encoded, lines of ASCII may be left out.
+func (t *textOctets) data(b []byte, begins bool, line int) {
+	switch {
+	case t.decoder != nil:
+		t.decoder.write(b, begins)
+	case !t.encoded && t.bad == nil:
+		if line != t.line {
+			t.endText() // no character of UTF-8 goes on over a line end
+		}
+		if t.bad == nil {
+			t.line = line
+			t.write(b)
+		}
+	}
 }
 
 func (t *textOctets) write(b []byte) {
@@ -226,30 +247,46 @@ func (t *textOctets) write(b []byte) {
 		b = append(t.carry, b...)
 		t.carry = nil
 	}
-	if utf8.Valid(b) {
+	whole := b[:len(b)-cutCharacter(b)]
+	if utf8.Valid(whole) {
+		t.carry = bytes.Clone(b[len(whole):])
 		return
 	}
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
-			if !utf8.FullRune(b) {
-				t.carry = bytes.Clone(b)
-			} else {
-				t.bad = bytes.Clone(b[:min(len(b), 8)])
-			}
+			t.bad = bytes.Clone(b[:min(len(b), 8)])
 			return
 		}
 		b = b[n:]
 	}
 }
 
+// cutCharacter returns how many octets at the end begin a character of UTF-8 and do not end it.
+func cutCharacter(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if last := b[len(b)-n:]; utf8.RuneStart(last[0]) {
+			if utf8.FullRune(last) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
 func (t *textOctets) close() {
 	if t.decoder != nil {
 		t.decoder.close()
 	}
+	t.endText()
+}
+
+func (t *textOctets) endText() {
 	if t.bad == nil && len(t.carry) > 0 {
 		t.bad = t.carry
 	}
+	t.carry = nil
 }
 
 func charsetWrong(b *body, p *part) {
@@ -257,9 +294,12 @@ func charsetWrong(b *body, p *part) {
 	if t == nil || t.bad == nil {
 		return
 	}
-	if t.charset == "" {
-		b.found(p, p.where(), "no charset is declared, and there is "+shown(t.bad))
-		return
+	where, what := p.where(), "not "+shown(t.charset)+": "
+	if t.line > 0 {
+		where = p.line(t.line)
 	}
-	b.found(p, p.where(), "not "+shown(t.charset)+": "+shown(t.bad))
+	if t.charset == "" {
+		what = "no charset is declared, and there is "
+	}
+	b.found(p, where, what+shown(t.bad))
 }

@@ -45,7 +45,7 @@ type outline struct {
 	over     bool // every line was read
 }
 
-func (o *outline) begin(p *part) bool {
+func (o *outline) begin(p *part) wanted {
 	o.index[p] = len(o.entities)
 	if p.parent != nil {
 		o.entities[o.index[p.parent]].Parts++
@@ -56,7 +56,7 @@ func (o *outline) begin(p *part) bool {
 		Encoding: p.encoding, Disposition: p.disposition.value, FileName: p.fileName,
 		Header: p.begins, First: o.parser.line + 1,
 	})
-	return false
+	return noLines
 }
 
 // opening tells the first line of a leaf whose header ended without an empty line.

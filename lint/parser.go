@@ -19,9 +19,9 @@ const openingLines = 10
 
 // handler is told what the parser sees, in the order of the message.
 type handler interface {
-	// begin: the header of an entity is complete. If it returns true, data is
-	// called with the lines of the entity.
-	begin(p *part) (wanted bool)
+	// begin: the header of an entity is complete. It tells for which lines of the
+	// entity data is called.
+	begin(p *part) wanted
 	// opening: one of the first lines of a leaf, without its line end, cut to maxHeld.
 	opening(p *part, line []byte)
 	// data: the octets of a wanted leaf, line ends left out, in pieces; begins
@@ -32,6 +32,15 @@ type handler interface {
 	// limit: the parser reached one of its bounds at this entity.
 	limit(p *part, what string)
 }
+
+// wanted are the lines of a leaf that a handler asks for.
+type wanted uint8
+
+const (
+	noLines       wanted = iota
+	eightBitLines        // with octets above 127; of a line over maxHeld what stands before the first one may be left out
+	allLines
+)
 
 // parser reads the body of a message once, as it is pushed, and tells a handler
 // of its entities. Its memory is bounded: the open entities, at most maxDepth of
@@ -53,7 +62,7 @@ type parser struct {
 	inHeader bool   // in the header of the innermost entity
 	header   []byte // its lines so far
 	overflow bool   // they are over maxPartHeader: the rest is dropped
-	wanted   bool   // the handler wants the data of the innermost entity
+	wanted   wanted // what the handler wants of the innermost entity
 	openings int    // lines of it that opening was shown
 	open     int    // multiparts in the stack that are not closed
 	stopped  bool   // a bound was reached: all that follows is data
@@ -149,7 +158,7 @@ func (p *parser) wholeLine(b []byte) {
 		// The header ended without an empty line. What begins here may be the
 		// header of the message in it, or its boundary.
 	}
-	p.data(text, true)
+	p.data(text, f, true)
 	p.count(p.top(), len(text), f, p.inData())
 }
 
@@ -157,7 +166,7 @@ func (p *parser) wholeLine(b []byte) {
 func (p *parser) inData() bool { return !p.inHeader && p.top().kind == leaf }
 
 // data hands the octets of a leaf on. begins tells that they begin a line.
-func (p *parser) data(text []byte, begins bool) {
+func (p *parser) data(text []byte, f faults, begins bool) {
 	if !p.inData() {
 		p.top().preamble = p.top().preamble || !p.inHeader && len(text) > 0
 		return
@@ -166,7 +175,7 @@ func (p *parser) data(text []byte, begins bool) {
 		p.openings++
 		p.to.opening(p.top(), text)
 	}
-	if p.wanted {
+	if p.wanted == allLines || p.wanted == eightBitLines && f&eightBits != 0 {
 		p.to.data(p.top(), text, begins)
 	}
 }
@@ -247,7 +256,7 @@ func (p *parser) endDownTo(i int) {
 		p.to.end(t)
 		p.stack = p.stack[:len(p.stack)-1]
 	}
-	p.wanted = false
+	p.wanted = noLines
 }
 
 // push begins the next part of t, whose header is read next.

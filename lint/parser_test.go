@@ -22,13 +22,13 @@ type tracer struct {
 	octets map[*part]int
 }
 
-func (t *tracer) begin(p *part) bool {
+func (t *tracer) begin(p *part) wanted {
 	fmt.Fprintf(&t.out, "%s%s %q", strings.Repeat("  ", p.depth), p.where(), p.contentType.value)
 	if p.encoding != "" {
 		fmt.Fprintf(&t.out, " %s", p.encoding)
 	}
 	fmt.Fprintf(&t.out, ", line %d\n", t.parser.line)
-	return true
+	return allLines
 }
 
 func (t *tracer) opening(*part, []byte)          {}
@@ -224,11 +224,11 @@ func goMessageParts(t *testing.T, content []byte) (parts string, comparable bool
 // typeTree is a handler that writes down the types of the entities that are not in a forwarded message.
 type typeTree struct{ strings.Builder }
 
-func (t *typeTree) begin(p *part) bool {
+func (t *typeTree) begin(p *part) wanted {
 	if !p.forwarded {
 		fmt.Fprintf(t, "%s%s\n", strings.Repeat("  ", p.depth), p.contentType.value)
 	}
-	return false
+	return noLines
 }
 func (*typeTree) opening(*part, []byte)    {}
 func (*typeTree) data(*part, []byte, bool) {}
