@@ -156,6 +156,7 @@ func printSignature(w io.Writer, s signature) error {
 	} else {
 		line("key", s.Name)
 	}
+	line("record", s.Record)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -87,11 +87,11 @@ func compareBodies(signed, now []byte) string {
 	case i == len(a) && i == len(b):
 		return "their canonical forms are the same" // and so are the hashes: it does not come to this
 	case i == len(a):
-		return fmt.Sprintf("%d lines were added at its end, from line %d on: %s", len(b)-i, i+1, shown(b[i]))
+		return fmt.Sprintf("%d lines were added at its end, from line %d of the body on: %s", len(b)-i, i+1, shown(b[i]))
 	case i == len(b):
-		return fmt.Sprintf("its last %d lines are missing, from line %d on: %s", len(a)-i, i+1, shown(a[i]))
+		return fmt.Sprintf("its last %d lines are missing, from line %d of the body on: %s", len(a)-i, i+1, shown(a[i]))
 	}
-	return fmt.Sprintf("line %d, %s: %s was signed, now it is %s", i+1, change(a[i:], b[i:]), shown(a[i]), shown(b[i]))
+	return fmt.Sprintf("line %d of the body, %s: %s was signed, now it is %s", i+1, change(a[i:], b[i:]), shown(a[i]), shown(b[i]))
 }
 
 // lines takes a canonical body apart.
