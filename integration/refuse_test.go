@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"strings"
 	"testing"
 
 	"pratique/integration/harness"
@@ -22,6 +23,25 @@ func TestRefusals(t *testing.T) {
 
 	w.accepts(p.Addr(), mail(harness.WithAttachment("clean", "report.dat", []byte("figures"))))
 	w.delivered("clean")
+}
+
+// What is wrong with a message is told in lines of one reply, the worst first, and of
+// very much of it how much more there is. An override has the same pass for another sender.
+func TestRefusalForManyFaults(t *testing.T) {
+	w := newWorld(t, tables{lint: "[[lint.overrides]]\nsenders = [\"other@example.org\"]\n" +
+		`rules = { H02 = "observe", H03 = "off", H04 = "off", H09 = "warn", H11 = "off", H12 = "off" }`}, harness.SinkOptions{})
+	p := w.postfix(w.overUnix())
+
+	faulty := mail(append([]byte("From: x\r\nReply-To: a@example.org\r\nReply-To: b@example.org\r\nSender: a@example.org\r\nSender: b@example.org\r\n"+
+		"Cc: a@example.org\r\nCc: b@example.org\r\nMessage-ID: <"+strings.Repeat("long-", 110)+">\r\n"), harness.Letter("faulty")...))
+	answer := w.send(p.Addr(), faulty)
+	w.refuses(answer, ".", 550, "H02 several From fields: From[2]", "(Gmail answers 550 5.7.1, Yahoo 554 as not RFC compliant)")
+	if n := len(answer.Lines); n != 5 || !strings.HasSuffix(answer.Lines[n-1], " more)") {
+		t.Errorf("%d lines, the last one should say how many more there are: %s", n, answer)
+	}
+
+	faulty.From = "other@example.org"
+	w.accepts(p.Addr(), faulty)
 }
 
 // The refusal of one message leaves the session, and the milter's connection, fit for the next.

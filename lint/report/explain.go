@@ -83,7 +83,8 @@ func Markdown(w io.Writer, rules []lint.Rule, texts Explanations) error {
 	b.WriteString("# The rules\n\n" +
 		"What `pratique lint` and the milter hold messages to. This page is made from the table of rules in\n" +
 		"`lint/rules.go` and the texts in `lint/report/explained`; `go test ./lint/report -update` makes it anew.\n" +
-		"`pratique lint --explain M09` prints a rule, and `[lint.rules]` in the configuration sets what it does.\n")
+		"`pratique lint --explain M09` prints a rule, and `[lint.rules]` in the configuration sets what it does;\n" +
+		"`[[lint.overrides]]` sets it otherwise for some senders, networks or logins.\n")
 	for _, f := range families {
 		writeFamily(&b, f.letter, f.heading, rules, texts)
 	}
