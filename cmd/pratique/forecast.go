@@ -137,6 +137,8 @@ func advice(rule string) string {
 		return "the MTA wraps it: have the sender encode this part as quoted-printable or base64"
 	case survival.EightBit:
 		return "converted where the next hop has no 8BITMIME: quoted-printable or base64 goes everywhere"
+	case survival.Rewritten:
+		return "the MTA rewrites it after signing: rewrite before the milter instead (canonical_maps)"
 	default:
 		return "the MTA wraps it: have the sender fold the field"
 	}

@@ -25,14 +25,17 @@ const (
 	LongBodyLine   = "S01" // a body line will be wrapped
 	EightBit       = "S02" // a part will be converted where the next hop has no 8BITMIME
 	LongHeaderLine = "S03" // a line of a signed field will be wrapped
+	Rewritten      = "S04" // an address in a signed field will be rewritten
 )
 
 // Options is the [survival] table of the configuration.
 type Options struct {
-	Forecast    string `toml:"forecast"`           // reject, warn, observe or off
-	LineLimit   int    `toml:"line_limit"`         // octets, without the line end
-	Mend        bool   `toml:"mend"`               // encode what would be changed, before it is signed
-	MendMaxSize int64  `toml:"mend_max_size,size"` // of a body that is mended, in octets
+	Forecast  string `toml:"forecast"`   // reject, warn, observe or off
+	LineLimit int    `toml:"line_limit"` // octets, without the line end
+	// Generic are the addresses that the MTA rewrites at delivery: "root@example.org", "@host.example.org".
+	Generic     []string `toml:"generic"`
+	Mend        bool     `toml:"mend"`               // encode what would be changed, before it is signed
+	MendMaxSize int64    `toml:"mend_max_size,size"` // of a body that is mended, in octets
 }
 
 // The actions of a forecast that is bad.
@@ -67,6 +70,11 @@ func (o Options) Problems(report func(key, problem string)) {
 	}
 	if o.LineLimit < minLineLimit || o.LineLimit > maxLineLimit {
 		report("line_limit", fmt.Sprintf("%d is not from %d to %d octets", o.LineLimit, minLineLimit, maxLineLimit))
+	}
+	for i, pattern := range o.Generic {
+		if !strings.Contains(pattern, "@") || strings.ContainsAny(pattern, " \t<>,") {
+			report(fmt.Sprintf("generic[%d]", i), fmt.Sprintf("%q is neither an address such as \"root@example.org\" nor a domain such as \"@host.example.org\"", pattern))
+		}
 	}
 	if o.MendMaxSize <= 0 || o.MendMaxSize > maxMendMaxSize {
 		report("mend_max_size", fmt.Sprintf("%d octets is not from 1 to %d; mend = false has nothing mended", o.MendMaxSize, maxMendMaxSize))
@@ -199,6 +207,11 @@ func (i *inspector) headerLines(covered []string) []message.Finding {
 			continue
 		}
 		seen[key]++
+		if address := i.forecaster.opts.rewritten(field); address != "" {
+			found = append(found, message.Finding{Rule: Rewritten, Where: fmt.Sprintf("%s[%d]", name, seen[key]),
+				Detail: fmt.Sprintf("%.80q is rewritten at delivery", address)})
+			continue
+		}
 		longest := longestLine(field.Raw())
 		if longest <= i.forecaster.opts.LineLimit || i.survivesWrapping(field.Raw()) {
 			continue
