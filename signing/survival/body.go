@@ -65,7 +65,7 @@ const (
 )
 
 func newBody(limit int, relaxed bool) *body {
-	return &body{limit: limit, relaxed: relaxed, stack: []*entity{{mediaType: "text/plain"}}, held: make([]byte, 0, maxHeld)}
+	return &body{limit: limit, relaxed: relaxed, stack: []*entity{{mediaType: "text/plain"}}}
 }
 
 func (b *body) top() *entity { return b.stack[len(b.stack)-1] }

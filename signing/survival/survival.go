@@ -149,13 +149,20 @@ func (i *inspector) Write(p []byte) (int, error) {
 
 // End reports what will break the signatures, of a message that bears some.
 func (i *inspector) End() error {
+	i.begin()
+	i.body.close()
+	found := i.body.findings()
+	suspects := i.suspects()
+	if found == nil && !suspects {
+		return nil // as nearly always
+	}
 	covered := coveredFields(i.m)
 	if covered == nil {
 		return nil
 	}
-	i.begin()
-	i.body.close()
-	found := append(i.headerLines(covered), i.body.findings()...)
+	if suspects {
+		found = append(i.headerLines(covered), found...)
+	}
 	for _, f := range found {
 		f.Check, f.Action = checkName, i.forecaster.opts.Forecast
 		if f.Action == reject && i.m.Sender == "" {
@@ -190,6 +197,19 @@ func coveredFields(m *message.Message) []string {
 		}
 	}
 	return nil
+}
+
+// suspects reports whether there is a field that headerLines might find, at little cost.
+func (i *inspector) suspects() bool {
+	if len(i.forecaster.opts.Generic) > 0 {
+		return true
+	}
+	for _, field := range i.m.Header.Fields() {
+		if len(field.Raw()) > i.forecaster.opts.LineLimit {
+			return true
+		}
+	}
+	return false
 }
 
 // headerLines finds signed fields whose canonical form changes when their lines are wrapped.
