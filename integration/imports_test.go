@@ -31,6 +31,7 @@ const (
 	roomExplain   = "pratique/signing/explain"
 	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
+	roomNagios    = "pratique/telemetry/nagios"
 	roomConfigs   = "pratique/configs"
 	roomOpenDKIM  = "pratique/configs/opendkim"
 	roomProof     = "pratique/configs/opendkim/proof"
@@ -64,7 +65,7 @@ const (
 // decision that changes both.
 func table() map[string]room {
 	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
-	all := append([]string{roomTelemetry, roomConfigs, roomRecords, roomReport, roomPreview, roomTally, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
+	all := append([]string{roomTelemetry, roomNagios, roomConfigs, roomRecords, roomReport, roomPreview, roomTally, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
 	return map[string]room{
@@ -87,6 +88,7 @@ func table() map[string]room {
 		roomSurvival:  {rooms: []string{roomMessage, roomSigning}},
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
+		roomNagios:    {},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.

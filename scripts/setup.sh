@@ -16,10 +16,14 @@ unpacked=$root/.build/sendmail
 #   nsd                                  the DNS servers of the zones in the tests
 #   chromium fonts-dejavu-core           what a message looks like
 #   rspamd                               a peer in the benchmarks
+#   redis-server                         counts that several machines share
+#   prometheus                           promtool, which checks metrics, rules and alerts
+#   graphite-carbon munin-node           two that take our figures in
 #   gcc libc6-dev                        go test -race
 #   m4 libdb5.3 ... libwrap0             what the unpacked sendmail needs
 packages="postfix clamav-daemon opendkim opendkim-tools miltertest
   python3-dkim python3-nacl libmail-dkim-perl libcryptx-perl nsd chromium fonts-dejavu-core rspamd
+  redis-server prometheus graphite-carbon munin-node
   gcc libc6-dev make m4 openssl ca-certificates git
   libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0"
 
@@ -79,7 +83,7 @@ install_packages() {
     deny_services
     log=$(mktemp)
     # shellcheck disable=SC2086 # the list is meant to be split
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
         install -y --no-install-recommends $missing >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     rm "$log"
     restore_policy
