@@ -65,12 +65,12 @@ func BenchmarkMillionKeys(b *testing.B) {
 				store := openStoreSized(b, "", newClock(), memory)
 				now := store.time.seconds()
 				for i := range 1_000_000 {
-					store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+					store.settle(&Claim{Kind: PerSender, Key: fmt.Sprintf("user%d@shop.example", i), Done: oneMessage}, place{}, now)
 				}
 				b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
 				keys := 0
-				for i := range store.tables[perSender].shards {
-					keys += len(store.tables[perSender].shards[i].entries)
+				for i := range store.tables[PerSender].shards {
+					keys += len(store.tables[PerSender].shards[i].entries)
 				}
 				b.ReportMetric(float64(keys), "keys")
 				runtime.KeepAlive(store)
@@ -86,7 +86,7 @@ func BenchmarkSave(b *testing.B) {
 	for b.Loop() {
 		now := store.time.seconds()
 		for i := range 1000 {
-			store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+			store.settle(&Claim{Kind: PerSender, Key: fmt.Sprintf("user%d@shop.example", i), Done: oneMessage}, place{}, now)
 		}
 		store.save()
 		if err := store.Health(); err != nil {

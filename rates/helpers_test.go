@@ -74,9 +74,12 @@ func openStoreSized(t testing.TB, dir string, clock *fakeClock, memory int) *Sto
 	return s
 }
 
+// oneMessage is a message that left, without recipients.
+var oneMessage = Figures{Amounts: Amounts{Messages: 1}}
+
 func newRates(t testing.TB, s *Store, limits ...Limit) *Rates {
 	t.Helper()
-	r, err := New(s, Options{Store: "sqlite", Limits: limits})
+	r, err := New(s, nil, Options{Store: "sqlite", Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,15 +149,15 @@ func wantNothingReserved(t testing.TB, r *Rates) {
 			used := 0
 			for key, e := range s.entries {
 				used += e.cost()
-				if e.underway != (amounts{}) {
-					t.Errorf("%v %q still has %+v reserved", kind(k), key, e.underway)
+				if e.underway != (Amounts{}) {
+					t.Errorf("%v %q still has %+v reserved", Kind(k), key, e.underway)
 				}
 				if e.in == nil {
-					t.Errorf("%v %q is in no list and would never be forgotten", kind(k), key)
+					t.Errorf("%v %q is in no list and would never be forgotten", Kind(k), key)
 				}
 			}
 			if used != s.used {
-				t.Errorf("%v shard %d reckons with %d octets, its entries have %d", kind(k), i, s.used, used)
+				t.Errorf("%v shard %d reckons with %d octets, its entries have %d", Kind(k), i, s.used, used)
 			}
 			s.mu.Unlock()
 		}
@@ -162,7 +165,7 @@ func wantNothingReserved(t testing.TB, r *Rates) {
 }
 
 // sum is what a store knows of a key in the last hour.
-func (s *Store) sum(k kind, key string, c count) uint64 {
+func (s *Store) sum(k Kind, key string, c Count) uint64 {
 	shard := s.tables[k].shard(key)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()

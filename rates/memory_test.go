@@ -36,9 +36,9 @@ func wantFileToKnow(t *testing.T, store *Store) {
 	for k := range store.tables {
 		for i := range store.tables[k].shards {
 			for key, e := range store.tables[k].shards[i].entries {
-				known := e.series.sum(countMessages, store.time.seconds(), day)
-				if saved := rows[kind(k).String()+" "+key]; saved < int64(known) {
-					t.Fatalf("%v %s: %d messages, %d in the file", kind(k), key, known, saved)
+				known := e.series.sum(CountMessages, store.time.seconds(), day)
+				if saved := rows[Kind(k).String()+" "+key]; saved < int64(known) {
+					t.Fatalf("%v %s: %d messages, %d in the file", Kind(k), key, known, saved)
 				}
 			}
 		}
@@ -61,11 +61,11 @@ func TestMemoryIsBoundedUnderManyKeys(t *testing.T) {
 				keys += len(store.tables[k].shards[i].entries)
 			}
 			if used > memory || keys > memory/entryCost {
-				t.Fatalf("%v: %d keys in %d octets", kind(k), keys, used)
+				t.Fatalf("%v: %d keys in %d octets", Kind(k), keys, used)
 			}
 		}
 	}
-	if keys := len(store.tables[perSender].shards[0].entries); keys < 15 {
+	if keys := len(store.tables[PerSender].shards[0].entries); keys < 15 {
 		t.Errorf("only %d keys are left in a shard", keys)
 	}
 	wantNothingReserved(t, r)
@@ -83,12 +83,12 @@ func TestReckonedMemoryIsTrue(t *testing.T) {
 	before := heap()
 	now := store.time.seconds()
 	for i := range keys {
-		store.settle(&subject{kind: perSender, key: fmt.Sprintf("user%d@shop.example", i)}, now, nil, bucket{messages: 1})
+		store.settle(&Claim{Kind: PerSender, Key: fmt.Sprintf("user%d@shop.example", i), Done: oneMessage}, place{}, now)
 	}
 	took := int(heap() - before)
 	reckoned := 0
-	for i := range store.tables[perSender].shards {
-		reckoned += store.tables[perSender].shards[i].used
+	for i := range store.tables[PerSender].shards {
+		reckoned += store.tables[PerSender].shards[i].used
 	}
 	if took > reckoned*5/4 {
 		t.Errorf("%d octets a key are in use, %d are reckoned with", took/keys, reckoned/keys)
@@ -121,12 +121,12 @@ func TestAFloodDoesNotPushOutWhoIsNearALimit(t *testing.T) {
 	flood(r, 5000)
 	r.Observe(underway, message.Outcome{Verdict: message.Accepted})
 	for sender, want := range map[string]uint64{"half@shop.example": 2, "once@shop.example": 0, "underway@shop.example": 2} {
-		if got := store.sum(perSender, sender, countMessages); got != want {
+		if got := store.sum(PerSender, sender, CountMessages); got != want {
 			t.Errorf("%s has %d messages, want %d", sender, got, want)
 		}
 	}
 	// Another kind has its own memory.
-	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 5005 {
+	if got := store.sum(PerClient, "10.0.0.7", CountMessages); got != 5005 {
 		t.Errorf("the client has %d messages", got)
 	}
 	wantNothingReserved(t, r)
@@ -135,7 +135,7 @@ func TestAFloodDoesNotPushOutWhoIsNearALimit(t *testing.T) {
 	clock.advance(time.Hour + 2*time.Second)
 	store.sweep()
 	flood(r, 5000)
-	if got := len(store.tables[perSender].shard("half@shop.example").entries); store.tables[perSender].shard("half@shop.example").entries["half@shop.example"] != nil {
+	if got := len(store.tables[PerSender].shard("half@shop.example").entries); store.tables[PerSender].shard("half@shop.example").entries["half@shop.example"] != nil {
 		t.Errorf("a key that is idle stays, among %d", got)
 	}
 	wantNothingReserved(t, r)
@@ -150,7 +150,7 @@ func TestARestartDoesNotForgetWhoIsNearALimit(t *testing.T) {
 	send(r, from("half@shop.example"))
 	count := func(from, to int) {
 		for i := from; i < to; i++ {
-			store.settle(&subject{kind: perSender, key: fmt.Sprint(i)}, store.time.seconds(), nil, bucket{messages: 1})
+			store.settle(&Claim{Kind: PerSender, Key: fmt.Sprint(i), Done: oneMessage}, place{}, store.time.seconds())
 		}
 		store.save()
 	}
@@ -163,12 +163,12 @@ func TestARestartDoesNotForgetWhoIsNearALimit(t *testing.T) {
 	r = newRates(t, store, limit)
 	count(1000, 3000)
 	wantNothingReserved(t, r)
-	for i := range store.tables[perSender].shards {
-		if s := &store.tables[perSender].shards[i]; s.used > s.capacity {
+	for i := range store.tables[PerSender].shards {
+		if s := &store.tables[PerSender].shards[i]; s.used > s.capacity {
 			t.Errorf("%d octets of %d", s.used, s.capacity)
 		}
 	}
-	if got := store.sum(perSender, "half@shop.example", countMessages); got != 2 {
+	if got := store.sum(PerSender, "half@shop.example", CountMessages); got != 2 {
 		t.Errorf("it has %d messages", got)
 	}
 }
@@ -211,7 +211,7 @@ func TestRefusedMailForgetsNobody(t *testing.T) {
 	for i := range 5000 {
 		r.Observe(from(fmt.Sprintf("flood%d@else.example", i)), message.Outcome{Verdict: message.Refused})
 	}
-	if got := store.sum(perSender, "once@shop.example", countMessages); got != 1 {
+	if got := store.sum(PerSender, "once@shop.example", CountMessages); got != 1 {
 		t.Errorf("it has %d messages", got)
 	}
 	wantNothingReserved(t, r)
@@ -223,10 +223,10 @@ func TestOneKeyStaysWithinItsMemory(t *testing.T) {
 		clock := newClock()
 		store := openStoreSized(t, "", clock, shardCount*(entryCost+len("10.0.0.7")+buckets*bucketCost))
 		r := newRates(t, store, Limit{Per: "client", Count: "messages", Max: 1_000_000, Every: time.Minute, Then: "tempfail"})
-		shard := store.tables[perClient].shard("10.0.0.7")
+		shard := store.tables[PerClient].shard("10.0.0.7")
 		for sent := uint64(1); sent <= 300; sent++ {
 			send(r, newMessage())
-			got := shard.entries["10.0.0.7"].series.sum(countMessages, store.time.seconds(), 59)
+			got := shard.entries["10.0.0.7"].series.sum(CountMessages, store.time.seconds(), 59)
 			if got < min(sent, 60) || got > most {
 				t.Fatalf("%d buckets: %d of %d messages count for a minute", buckets, got, sent)
 			}
@@ -243,7 +243,7 @@ func TestOneKeyStaysWithinItsMemory(t *testing.T) {
 func TestUnsavedFollowsItsKey(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	store := openStoreSized(t, t.TempDir(), newClock(), small/8)
-	shard := store.tables[perSender].shard("x")
+	shard := store.tables[PerSender].shard("x")
 	want := map[string]uint32{}
 	for range 5000 {
 		key := fmt.Sprint(random.IntN(40))
@@ -252,7 +252,7 @@ func TestUnsavedFollowsItsKey(t *testing.T) {
 		}
 		want[key]++
 		if random.IntN(50) == 0 {
-			shard.collect(nil, perSender)
+			shard.collect(nil, PerSender)
 			clear(want)
 		}
 		for key, n := range want {
@@ -278,7 +278,7 @@ func TestIdleKeysGo(t *testing.T) {
 	flood(r, 100)
 	clock.advance(24*time.Hour - time.Second)
 	store.sweep()
-	if got := store.sum(perClient, "10.0.0.7", countMessages); got != 0 || store.tables[perClient].shard("10.0.0.7").entries["10.0.0.7"] == nil {
+	if got := store.sum(PerClient, "10.0.0.7", CountMessages); got != 0 || store.tables[PerClient].shard("10.0.0.7").entries["10.0.0.7"] == nil {
 		t.Errorf("within a day it is forgotten already, or counts for an hour still: %d", got)
 	}
 	clock.advance(2 * time.Second)
@@ -286,7 +286,7 @@ func TestIdleKeysGo(t *testing.T) {
 	for k := range store.tables {
 		for i := range store.tables[k].shards {
 			if s := &store.tables[k].shards[i]; s.used != 0 || len(s.entries)+len(s.unsaved) != 0 {
-				t.Errorf("%v: %d octets, %d keys are left", kind(k), s.used, len(s.entries))
+				t.Errorf("%v: %d octets, %d keys are left", Kind(k), s.used, len(s.entries))
 			}
 		}
 	}
@@ -296,7 +296,7 @@ func TestIdleKeysGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Observe(m, message.Outcome{Verdict: message.Aborted})
-	if n := len(store.tables[perSender].shard("gone@shop.example").entries); n != 0 {
+	if n := len(store.tables[PerSender].shard("gone@shop.example").entries); n != 0 {
 		t.Errorf("%d keys are left", n)
 	}
 }

@@ -53,7 +53,7 @@ func TestProblems(t *testing.T) {
 					t.Errorf("no problem with %s", key)
 				}
 			}
-			if _, err := New(openStore(t, "", newClock()), c.options); (err != nil) != (c.want != nil) {
+			if _, err := New(openStore(t, "", newClock()), nil, c.options); (err != nil) != (c.want != nil) {
 				t.Errorf("New: %v", err)
 			}
 		})

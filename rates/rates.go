@@ -8,6 +8,11 @@
 // number of messages at once can share the last place. The outcome turns the
 // places into counts, or gives them back: only what leaves counts as sent.
 //
+// What a Rates asks is a Ledger: Reserve places for the Claims of a message, each
+// of which is a key with the bounds that hold for it; Resize them when the size is
+// known; Settle them at the end. A Store is a Ledger, and one that machines share
+// stands before it.
+//
 // Windows err on the safe side: never more than the maximum leaves in any span
 // of a limit's length. What left is counted until it is one length old and at
 // most a sixtieth of it (or one second) more.
@@ -29,15 +34,17 @@ import (
 // is safe for concurrent use.
 type Rates struct {
 	store    *Store
-	limits   [kinds][]limit
+	ledger   Ledger
+	bounds   [kinds][]Bound
 	limited  bool
 	bytes    bool     // there is a limit on bytes
-	underway sync.Map // *message.Message to *[]subject, until its outcome is told
+	underway sync.Map // *message.Message to *inspector, until its outcome is told
 }
 
 // New returns the limits of opts over a store. Counts that the store already has
-// go on. The error lists what Problems would report.
-func New(store *Store, opts Options) (*Rates, error) {
+// go on. The ledger is asked for room; nil stands for the store itself. The error
+// lists what Problems would report.
+func New(store *Store, ledger Ledger, opts Options) (*Rates, error) {
 	var problems []error
 	opts.Problems(func(key, problem string) {
 		problems = append(problems, fmt.Errorf("rates.%s: %s", key, problem))
@@ -45,16 +52,19 @@ func New(store *Store, opts Options) (*Rates, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	r := &Rates{store: store, limited: len(opts.Limits) > 0}
+	if ledger == nil {
+		ledger = store
+	}
+	r := &Rates{store: store, ledger: ledger, limited: len(opts.Limits) > 0}
 	for _, o := range opts.Limits {
-		l := newLimit(o)
-		r.limits[l.kind] = append(r.limits[l.kind], l)
-		r.bytes = r.bytes || l.count == countBytes
+		b := newBound(o)
+		r.bounds[b.Kind] = append(r.bounds[b.Kind], b)
+		r.bytes = r.bytes || b.Count == CountBytes
 	}
 	now := store.time.seconds()
-	for k, limits := range r.limits {
-		if len(limits) > 0 {
-			store.tables[k].adopt(limits, now)
+	for k, bounds := range r.bounds {
+		if len(bounds) > 0 {
+			store.tables[k].adopt(bounds, now)
 		}
 	}
 	return r, nil
@@ -64,61 +74,78 @@ func New(store *Store, opts Options) (*Rates, error) {
 func (r *Rates) Name() string { return "rates" }
 
 // Begin implements message.Check.
-func (r *Rates) Begin(_ context.Context, m *message.Message) (message.Inspector, error) {
+func (r *Rates) Begin(ctx context.Context, m *message.Message) (message.Inspector, error) {
 	if !r.limited {
 		return nil, nil
 	}
-	return &inspector{rates: r, message: m}, nil
+	return &inspector{rates: r, message: m, ctx: ctx}, nil
 }
 
 // Observe counts what became of a message and ends what it had reserved. Messages
 // that no check has seen, because the gate let them pass or refused them, are
 // counted too.
 func (r *Rates) Observe(m *message.Message, o message.Outcome) {
-	var all []subject
-	if reserved, ok := r.underway.LoadAndDelete(m); ok {
-		all = *reserved.(*[]subject)
+	var claims []Claim
+	var reserved Reservation
+	if known, ok := r.underway.LoadAndDelete(m); ok {
+		i := known.(*inspector)
+		claims, reserved = i.claims, i.reserved
 	} else {
-		all = subjects(m)
+		claims = r.claims(m)
 	}
-	now := r.store.time.seconds()
-	for i := range all {
-		s := &all[i]
-		b := outcomeBucket(m, o)
-		if b.messages > 0 {
-			b.recipients = s.recipients
+	done := figures(m, o)
+	for i := range claims {
+		c := &claims[i]
+		c.Done = done
+		if done.Messages > 0 {
+			c.Done.Recipients = c.Want.Recipients
 		}
-		r.store.settle(s, now, r.limits[s.kind], b)
 	}
+	if reserved != nil {
+		reserved.Settle(claims)
+		return
+	}
+	r.ledger.Count(claims)
 }
 
-// outcomeBucket is what an outcome counts as, but for the recipients.
-func outcomeBucket(m *message.Message, o message.Outcome) bucket {
+// claims returns what a message counts for, with the bounds that hold there.
+func (r *Rates) claims(m *message.Message) []Claim {
+	all := claims(m)
+	for i := range all {
+		all[i].Bounds = r.bounds[all[i].Kind]
+	}
+	return all
+}
+
+// figures are what an outcome counts as, but for the recipients.
+func figures(m *message.Message, o message.Outcome) Figures {
 	switch {
 	case o.Verdict == message.Passed: // nobody looked at the body; there may be a size that the client announced
-		return bucket{messages: 1, bytes: max(uint64(m.Size()), declaredSize(m))}
+		return Figures{Amounts: Amounts{Messages: 1, Bytes: max(uint64(m.Size()), declaredSize(m))}}
 	case o.Verdict.Leaves():
-		return bucket{messages: 1, bytes: uint64(m.Size())}
+		return Figures{Amounts: Amounts{Messages: 1, Bytes: uint64(m.Size())}}
 	case o.Verdict == message.Refused || o.Verdict == message.Discarded:
-		return bucket{refused: 1}
+		return Figures{Refused: 1}
 	case o.Verdict == message.Tempfailed:
-		return bucket{tempfailed: 1}
+		return Figures{Tempfailed: 1}
 	}
-	return bucket{}
+	return Figures{}
 }
 
 // inspector holds one message to the limits.
 type inspector struct {
 	rates    *Rates
 	message  *message.Message
-	subjects []subject
+	ctx      context.Context // of the message
+	claims   []Claim
+	reserved Reservation // nil: nothing is
 	told     map[told]bool
 }
 
 // told is a limit that a message was found to be over.
 type told struct {
-	limit *limit
-	key   string
+	claim int
+	bound *Bound
 }
 
 // Header reserves a place under every limit. Octets are reserved as the client
@@ -126,73 +153,46 @@ type told struct {
 // fails is given back by Observe, like everything else.
 func (i *inspector) Header() error {
 	m := i.message
-	i.subjects = subjects(m)
-	i.rates.underway.Store(m, &i.subjects)
+	i.claims = i.rates.claims(m)
+	i.rates.underway.Store(m, i)
 	bytes := max(declaredSize(m), uint64(m.Header.Size()))
-	now := i.rates.store.time.seconds()
-	for n := range i.subjects {
-		s := &i.subjects[n]
-		limits := i.rates.limits[s.kind]
-		if len(limits) == 0 {
-			continue
-		}
-		want := amounts{messages: 1, recipients: s.recipients, bytes: bytes}
-		reserved, over, err := i.rates.store.tables[s.kind].shard(s.key).reserve(s.key, now, limits, want)
-		if err != nil && binding(limits) {
-			return fmt.Errorf("count %v %s: %w", s.kind, printable(s.key), err)
-		}
-		s.place = reserved
-		if err := i.judge(s, over); err != nil {
-			return err
-		}
+	for n := range i.claims {
+		i.claims[n].Want.Bytes = bytes
 	}
-	return nil
-}
-
-// binding reports whether any of the limits does more than observe.
-func binding(limits []limit) bool {
-	for i := range limits {
-		if limits[i].then != actObserve {
-			return true
-		}
+	reserved, over, err := i.rates.ledger.Reserve(i.ctx, i.claims)
+	if err != nil {
+		return err
 	}
-	return false
+	i.reserved = reserved
+	return i.judge(over)
 }
 
 func (i *inspector) Write(p []byte) (int, error) { return len(p), nil }
 
 // End holds the message to the limits on bytes with the size that it truly has.
 func (i *inspector) End() error {
-	if !i.rates.bytes {
+	if !i.rates.bytes || i.reserved == nil {
 		return nil
 	}
-	size := uint64(i.message.Size())
-	now := i.rates.store.time.seconds()
-	for n := range i.subjects {
-		s := &i.subjects[n]
-		if s.place.entry == nil {
-			continue
-		}
-		over := s.place.shard.resize(&s.place, now, i.rates.limits[s.kind], size)
-		if err := i.judge(s, over); err != nil {
-			return err
-		}
+	over, err := i.reserved.Resize(i.ctx, i.claims, uint64(i.message.Size()))
+	if err != nil {
+		return err
 	}
-	return nil
+	return i.judge(over)
 }
 
 // Close has nothing to do: what is reserved ends with the outcome, which comes later.
 func (i *inspector) Close() error { return nil }
 
 // judge does what the limits without room say: the first one that refuses is the answer.
-func (i *inspector) judge(s *subject, over []excess) error {
+func (i *inspector) judge(over []Excess) error {
 	for _, x := range over {
-		if x.limit.then.refuses() {
-			return x.refusal(s.key)
+		if x.Bound.Then.Refuses() {
+			return x.refusal(i.claims[x.Claim].Key)
 		}
 	}
 	for _, x := range over {
-		seen := told{limit: x.limit, key: s.key}
+		seen := told{claim: x.Claim, bound: x.Bound}
 		if i.told[seen] {
 			continue
 		}
@@ -200,21 +200,22 @@ func (i *inspector) judge(s *subject, over []excess) error {
 			i.told = map[told]bool{}
 		}
 		i.told[seen] = true
-		i.put(s, x)
+		i.put(x)
 	}
 	return nil
 }
 
-func (i *inspector) put(s *subject, x excess) {
-	if x.limit.then == actHold {
-		i.message.Hold(x.text(s.key))
+func (i *inspector) put(x Excess) {
+	c := &i.claims[x.Claim]
+	if x.Bound.Then == actHold {
+		i.message.Hold(x.text(c.Key))
 		return
 	}
 	i.message.Report(message.Finding{
 		Check:  i.rates.Name(),
-		Rule:   x.limit.String(),
-		Action: x.limit.then.String(),
-		Where:  s.kind.String() + " " + printable(s.key),
-		Detail: x.text(s.key),
+		Rule:   x.Bound.String(),
+		Action: x.Bound.Then.String(),
+		Where:  c.Kind.String() + " " + printable(c.Key),
+		Detail: x.text(c.Key),
 	})
 }

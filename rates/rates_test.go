@@ -78,7 +78,7 @@ func TestSpellingsShareALimit(t *testing.T) {
 			t.Errorf("%s: %v", sender, o.Verdict)
 		}
 	}
-	if n := r.store.sum(perLogin, "shop", countMessages); n != 1 {
+	if n := r.store.sum(PerLogin, "shop", CountMessages); n != 1 {
 		t.Errorf("login has %d messages", n)
 	}
 }
@@ -174,7 +174,7 @@ func TestHoldCountsAndGoesOn(t *testing.T) {
 		t.Fatalf("got %v", o.Verdict)
 	}
 	wantText(t, o.Reason, "client 10.0.0.7 sent 1 messages in the last 1h, limit 1")
-	if n := r.store.sum(perClient, "10.0.0.7", countMessages); n != 2 {
+	if n := r.store.sum(PerClient, "10.0.0.7", CountMessages); n != 2 {
 		t.Errorf("%d messages are counted", n)
 	}
 	wantNothingReserved(t, r)
@@ -192,7 +192,7 @@ func TestObserveOnlyReports(t *testing.T) {
 	if len(m.Findings) != 1 || m.Findings[0].Action != "observe" || m.Findings[0].Rule != "bytes per client in 1h" || m.Held() != "" {
 		t.Errorf("findings: %+v", m.Findings)
 	}
-	if n := r.store.sum(perClient, "10.0.0.7", countBytes); n != 9+12 {
+	if n := r.store.sum(PerClient, "10.0.0.7", CountBytes); n != 9+12 {
 		t.Errorf("%d octets are counted", n)
 	}
 }
@@ -238,7 +238,7 @@ func TestBytesAreReservedByTheAnnouncedSize(t *testing.T) {
 			if c.want == message.Accepted {
 				want = uint64(c.body) + 2
 			}
-			if n := r.store.sum(perClient, "10.0.0.7", countBytes); n != want {
+			if n := r.store.sum(PerClient, "10.0.0.7", CountBytes); n != want {
 				t.Errorf("%d octets are counted", n)
 			}
 			wantNothingReserved(t, r)
@@ -325,7 +325,7 @@ func TestPassedMessagesCountWithTheAnnouncedSize(t *testing.T) {
 	m := newMessage("x@one.example")
 	m.SenderArgs = []string{"SIZE=5000"}
 	r.Observe(m, message.Outcome{Verdict: message.Passed})
-	if n := r.store.sum(perClient, "10.0.0.7", countBytes); n != 5000 {
+	if n := r.store.sum(PerClient, "10.0.0.7", CountBytes); n != 5000 {
 		t.Errorf("%d octets are counted", n)
 	}
 	if o := send(r, newMessage("x@one.example")); o.Verdict != message.Tempfailed {
@@ -341,7 +341,7 @@ func TestWithoutLimitsItOnlyCounts(t *testing.T) {
 	for range 3 {
 		send(r, newMessage("x@one.example"))
 	}
-	if n := r.store.sum(perTotal, keyTotal, countRecipients); n != 3 {
+	if n := r.store.sum(PerTotal, keyTotal, CountRecipients); n != 3 {
 		t.Errorf("%d recipients are counted", n)
 	}
 }
@@ -355,7 +355,7 @@ func TestBouncesAreHeldRatherThanRefused(t *testing.T) {
 			t.Errorf("got %v, want %v", o.Verdict, want)
 		}
 	}
-	if n := r.store.sum(perClient, "local", countMessages); n != 2 {
+	if n := r.store.sum(PerClient, "local", CountMessages); n != 2 {
 		t.Errorf("%d messages are counted", n)
 	}
 	wantNothingReserved(t, r)

@@ -67,7 +67,7 @@ func (s *Store) rewriteLog(ctx context.Context) error {
 	err := s.file.write(ctx, true, s.time.ahead(), func(yield func(row) bool) {
 		for k := range s.tables {
 			for i := range s.tables[k].shards {
-				rows, unsaved := s.tables[k].shards[i].snapshot(kind(k))
+				rows, unsaved := s.tables[k].shards[i].snapshot(Kind(k))
 				changes = append(changes, unsaved...)
 				for _, r := range rows {
 					if !yield(r) {
@@ -108,14 +108,14 @@ func (s *Store) collect() []change {
 		for i := range s.tables[k].shards {
 			shard := &s.tables[k].shards[i]
 			shard.mu.Lock()
-			changes = shard.collect(changes, kind(k))
+			changes = shard.collect(changes, Kind(k))
 			shard.mu.Unlock()
 		}
 	}
 	return changes
 }
 
-func (s *shard) collect(changes []change, k kind) []change {
+func (s *shard) collect(changes []change, k Kind) []change {
 	changes = slices.Grow(changes, len(s.unsaved))
 	for _, u := range s.unsaved {
 		changes = append(changes, change{row: row{kind: k, key: u.entry.key, bucket: u.bucket}, shard: s})
@@ -126,7 +126,7 @@ func (s *shard) collect(changes []change, k kind) []change {
 }
 
 // snapshot returns all that the shard holds, and as changes what of it was not saved yet.
-func (s *shard) snapshot(k kind) ([]row, []change) {
+func (s *shard) snapshot(k Kind) ([]row, []change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var rows []row

@@ -33,7 +33,7 @@ type shard struct {
 type entry struct {
 	key      string
 	series   series
-	underway amounts
+	underway Amounts
 	guard    uint32 // Unix second until which it must not be forgotten
 	unsaved  uint32 // its place in shard.unsaved, from 1; 0 if it is not there
 
@@ -66,20 +66,20 @@ func (e *entry) expired(now, longest int64) bool {
 type place struct {
 	shard  *shard
 	entry  *entry // nil: nothing is reserved
-	amount amounts
+	amount Amounts
 }
 
 // reserve takes a place for a message if no limit that refuses stands against
 // it. It returns every limit that has no room, in their order.
-func (s *shard) reserve(key string, now int64, limits []limit, want amounts) (place, []excess, error) {
+func (s *shard) reserve(key string, now int64, bounds []Bound, want Amounts) (place, []Excess, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, err := s.open(key, true)
 	if err != nil {
 		return place{}, nil, err
 	}
-	over := e.exceeds(now, limits, want)
-	if refusing(over) {
+	over := e.exceeds(now, bounds, want)
+	if Refusing(over) {
 		s.shelve(e)
 		return place{}, over, nil
 	}
@@ -89,53 +89,44 @@ func (s *shard) reserve(key string, now int64, limits []limit, want amounts) (pl
 
 // resize changes the octets of a place to what the message truly has. Limits on
 // bytes are asked again if that is more.
-func (s *shard) resize(p *place, now int64, limits []limit, bytes uint64) []excess {
+func (s *shard) resize(p *place, now int64, bounds []Bound, bytes uint64) []Excess {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := p.entry
-	e.underway.subtract(amounts{bytes: p.amount.bytes})
-	var over []excess
-	if bytes > p.amount.bytes {
-		over = e.exceeds(now, limits, amounts{bytes: bytes})
+	e.underway.subtract(Amounts{Bytes: p.amount.Bytes})
+	var over []Excess
+	if bytes > p.amount.Bytes {
+		over = e.exceeds(now, bounds, Amounts{Bytes: bytes})
 	}
-	if !refusing(over) {
-		p.amount.bytes = bytes
+	if !Refusing(over) {
+		p.amount.Bytes = bytes
 	}
-	e.underway.add(amounts{bytes: p.amount.bytes})
+	e.underway.add(Amounts{Bytes: p.amount.Bytes})
 	return over
 }
 
 // exceeds returns the limits that have no room for what a message wants.
-func (e *entry) exceeds(now int64, limits []limit, want amounts) []excess {
-	var over []excess
-	for i := range limits {
-		l := &limits[i]
-		n := want.of(l.count)
+func (e *entry) exceeds(now int64, bounds []Bound, want Amounts) []Excess {
+	var over []Excess
+	for i := range bounds {
+		l := &bounds[i]
+		n := want.Of(l.Count)
 		if n == 0 {
 			continue
 		}
-		used := saturate(e.series.sum(l.count, now, l.every), e.underway.of(l.count))
-		if total := saturate(used, n); total > l.max {
-			frees := e.series.frees(l.count, now, l.every, total-l.max)
-			over = append(over, excess{limit: l, used: used, want: n, frees: frees})
+		used := saturate(e.series.sum(l.Count, now, l.Every), e.underway.Of(l.Count))
+		if total := saturate(used, n); total > l.Max {
+			frees := e.series.frees(l.Count, now, l.Every, total-l.Max)
+			over = append(over, Excess{Bound: l, Used: used, Want: n, Frees: frees})
 		}
 	}
 	return over
-}
-
-func refusing(over []excess) bool {
-	for _, x := range over {
-		if x.limit.then.refuses() {
-			return true
-		}
-	}
-	return false
 }
 
 // rule is what a shard has to know of a kind to count for it.
 type rule struct {
 	windows windows
-	limits  []limit
+	bounds  []Bound
 }
 
 // settle ends a place, if there is one, and counts what became of the message.
@@ -160,7 +151,7 @@ func (s *shard) settle(key string, p place, now int64, r rule, b bucket) error {
 	if !b.empty() {
 		b.last = second(now)
 		s.record(e, now, r.windows, b)
-		e.watch(now, r.limits)
+		e.watch(now, r.bounds)
 	}
 	s.shelve(e)
 	return nil
@@ -238,14 +229,14 @@ func (s *shard) extend(e *entry, now int64, ws windows) {
 }
 
 // watch guards an entry that has used half of a limit, until that has left the window.
-func (e *entry) watch(now int64, limits []limit) {
-	for i := range limits {
-		l := &limits[i]
-		if l.then == actObserve {
+func (e *entry) watch(now int64, bounds []Bound) {
+	for i := range bounds {
+		l := &bounds[i]
+		if l.Then == actObserve {
 			continue
 		}
-		if sum := e.series.sum(l.count, now, l.every); sum >= l.max-l.max/2 {
-			e.guard = max(e.guard, second(now+l.every+1))
+		if sum := e.series.sum(l.Count, now, l.Every); sum >= l.Max-l.Max/2 {
+			e.guard = max(e.guard, second(now+l.Every+1))
 		}
 	}
 }
@@ -273,7 +264,7 @@ func (s *shard) open(key string, forget bool) (*entry, error) {
 // recently used one; one that holds nothing goes.
 func (s *shard) shelve(e *entry) {
 	switch {
-	case e.underway.messages > 0:
+	case e.underway.Messages > 0:
 	case len(e.series) == 0:
 		s.forget(e)
 	case e.guard > 0:

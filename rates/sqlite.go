@@ -43,7 +43,7 @@ var migrations = []string{
 
 // row is a bucket of one key, on its way to the file or back.
 type row struct {
-	kind   kind
+	kind   Kind
 	key    string
 	bucket bucket
 }
@@ -154,7 +154,7 @@ func (f *file) load(ctx context.Context, since int64, each func(row)) error {
 			return fmt.Errorf("read %s: %w", f.path, err)
 		}
 		if k := index(kindNames[:], name); k >= 0 {
-			r.kind, b.last = kind(k), second(at)
+			r.kind, b.last = Kind(k), second(at)
 			each(r)
 		}
 	}

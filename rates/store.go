@@ -150,18 +150,6 @@ func (s *Store) restore(r row) {
 // exact keeps every second apart: the limits are not known yet when the counts are read.
 var exact = windows{{length: int64(longestEvery / time.Second), width: 1}}
 
-// settle counts what became of a message for one subject, and ends its place.
-func (s *Store) settle(sub *subject, now int64, limits []limit, b bucket) {
-	if b.empty() && sub.place.entry == nil {
-		return
-	}
-	t := &s.tables[sub.kind]
-	err := t.shard(sub.key).settle(sub.key, sub.place, now, rule{windows: *t.windows.Load(), limits: limits}, b)
-	if err != nil && b.messages > 0 && s.fullSaid.due(s.time.clock()) {
-		s.log.Error("rates: a message that left was not counted", "per", sub.kind.String(), "key", sub.key, "error", err)
-	}
-}
-
 // run saves and sweeps until Close.
 func (s *Store) run() {
 	save, sweep := time.NewTicker(saveEvery), time.NewTicker(sweepEvery)

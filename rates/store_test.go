@@ -85,7 +85,7 @@ func TestCrashLosesWhatWasNotSaved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := openStore(t, after, clock).sum(perTotal, keyTotal, countMessages); got != 5 {
+	if got := openStore(t, after, clock).sum(PerTotal, keyTotal, CountMessages); got != 5 {
 		t.Errorf("%d messages are known after the crash", got)
 	}
 }
@@ -406,7 +406,7 @@ func TestOddKeysSurviveARestart(t *testing.T) {
 	}
 	store = openStore(t, dir, clock)
 	for _, key := range keys {
-		if got := store.sum(perSender, strings.ToLower(key), countMessages); got != 1 {
+		if got := store.sum(PerSender, strings.ToLower(key), CountMessages); got != 1 {
 			t.Errorf("%q has %d messages", key, got)
 		}
 	}

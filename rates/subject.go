@@ -10,25 +10,25 @@ import (
 	"pratique/message"
 )
 
-// A kind is what mail is counted per.
-type kind uint8
+// A Kind is what mail is counted per.
+type Kind uint8
 
 // The kinds, in the order in which limits are asked: from the narrowest to the
 // widest, so that a client that is over its own limit never takes a place, not
 // even for a moment, under a limit that others share.
 const (
-	perClient kind = iota
-	perLogin
-	perSender
-	perSenderDomain
-	perRecipientDomain
-	perTotal
+	PerClient Kind = iota
+	PerLogin
+	PerSender
+	PerSenderDomain
+	PerRecipientDomain
+	PerTotal
 	kinds int = iota
 )
 
 var kindNames = [kinds]string{"client", "login", "sender", "sender_domain", "recipient_domain", "total"}
 
-func (k kind) String() string { return kindNames[k] }
+func (k Kind) String() string { return kindNames[k] }
 
 // Keys for what has no name of its own.
 const (
@@ -41,33 +41,25 @@ const (
 // SMTP allows fits (RFC 5321 4.5.3.1); MTAs let longer ones through.
 const maxKey = 320
 
-// A subject is one key that a message counts for.
-type subject struct {
-	kind       kind
-	key        string
-	recipients uint64 // of the message, that count for this key
-
-	place place // what is reserved for it, if anything is
-}
-
-// subjects returns what a message counts for. Only addresses are folded to
-// lower case here: two spellings of one login or sender share one limit.
-func subjects(m *message.Message) []subject {
+// claims returns what a message counts for, with its messages and recipients.
+// Only addresses are folded to lower case here: two spellings of one login or
+// sender share one limit.
+func claims(m *message.Message) []Claim {
 	recipients := uint64(len(m.Recipients))
-	all := make([]subject, 0, kinds+1)
-	add := func(k kind, key string, recipients uint64) {
-		all = append(all, subject{kind: k, key: bounded(key), recipients: recipients})
+	all := make([]Claim, 0, kinds+1)
+	add := func(k Kind, key string, recipients uint64) {
+		all = append(all, Claim{Kind: k, Key: bounded(key), Want: Amounts{Messages: 1, Recipients: recipients}})
 	}
-	add(perClient, clientKey(m.Client), recipients)
+	add(PerClient, clientKey(m.Client), recipients)
 	if m.Client.Login != "" {
-		add(perLogin, strings.ToLower(m.Client.Login), recipients)
+		add(PerLogin, strings.ToLower(m.Client.Login), recipients)
 	}
 	if m.Sender == "" {
-		add(perSender, keyNull, recipients)
-		add(perSenderDomain, keyNull, recipients)
+		add(PerSender, keyNull, recipients)
+		add(PerSenderDomain, keyNull, recipients)
 	} else {
-		add(perSender, strings.ToLower(m.Sender), recipients)
-		add(perSenderDomain, domainKey(m.Sender), recipients)
+		add(PerSender, strings.ToLower(m.Sender), recipients)
+		add(PerSenderDomain, domainKey(m.Sender), recipients)
 	}
 	domains := recipientDomains(m.Recipients)
 	for i := 0; i < len(domains); {
@@ -75,10 +67,10 @@ func subjects(m *message.Message) []subject {
 		for same < len(domains) && domains[same] == domains[i] {
 			same++
 		}
-		add(perRecipientDomain, domains[i], uint64(same-i))
+		add(PerRecipientDomain, domains[i], uint64(same-i))
 		i = same
 	}
-	add(perTotal, keyTotal, recipients)
+	add(PerTotal, keyTotal, recipients)
 	return all
 }
 

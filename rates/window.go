@@ -94,14 +94,20 @@ func (a *bucket) absorb(b bucket) {
 	a.bytes += b.bytes
 }
 
+// bucketOf is one message, but for its time.
+func bucketOf(f Figures) bucket {
+	return bucket{messages: uint32(f.Messages), refused: uint32(f.Refused), tempfailed: uint32(f.Tempfailed),
+		recipients: f.Recipients, bytes: f.Bytes}
+}
+
 func (a bucket) empty() bool { return a.messages == 0 && a.refused == 0 && a.tempfailed == 0 }
 
 // of returns the figure that a limit counts.
-func (a *bucket) of(c count) uint64 {
+func (a *bucket) of(c Count) uint64 {
 	switch c {
-	case countMessages:
+	case CountMessages:
 		return uint64(a.messages)
-	case countRecipients:
+	case CountRecipients:
 		return a.recipients
 	default:
 		return a.bytes
@@ -118,7 +124,7 @@ type series []bucket
 
 // sum adds up the last length seconds. An event of second s may have happened
 // as late as s+1, so the second that is exactly length old still counts.
-func (s series) sum(c count, now, length int64) uint64 {
+func (s series) sum(c Count, now, length int64) uint64 {
 	var total uint64
 	for i := len(s) - 1; i >= 0 && int64(s[i].last) >= now-length; i-- {
 		total = saturate(total, s[i].of(c))
@@ -128,7 +134,7 @@ func (s series) sum(c count, now, length int64) uint64 {
 
 // frees returns in how many seconds at least need of the last length seconds'
 // sum will have left the window, or 0 if there is not so much in it.
-func (s series) frees(c count, now, length int64, need uint64) int64 {
+func (s series) frees(c Count, now, length int64, need uint64) int64 {
 	var freed uint64
 	for i := range s {
 		if int64(s[i].last) < now-length {

@@ -56,7 +56,7 @@ func TestMergingOnlyMovesToLater(t *testing.T) {
 			"coarsen": func(s series) series { return s.coarsen(now, ws, 3) },
 		} {
 			merged := merge(append(series(nil), s...))
-			for _, c := range []count{countMessages, countRecipients, countBytes} {
+			for _, c := range []Count{CountMessages, CountRecipients, CountBytes} {
 				if all := s.sum(c, now, day); merged.sum(c, now, day) != all {
 					t.Fatalf("%s: %d %v of %d", name, merged.sum(c, now, day), c, all)
 				}
@@ -100,7 +100,6 @@ func checkAgainstReference(t *testing.T, limits []Limit, restart func(step int) 
 	}
 	store := openStore(t, dir, clock)
 	r := newRates(t, store, limits...)
-	s := subject{kind: perClient, key: "10.0.0.7"}
 	var sent []event
 	for i, step := range steps {
 		clock.advance(time.Duration(step.at.UnixNano()))
@@ -114,27 +113,28 @@ func checkAgainstReference(t *testing.T, limits []Limit, restart func(step int) 
 				r = newRates(t, store, limits...)
 			}
 		}
-		now := store.time.seconds()
-		p, over, err := store.tables[s.kind].shard(s.key).reserve(s.key, now, r.limits[s.kind], amounts{messages: 1, recipients: step.n})
+		claims := []Claim{{Kind: PerClient, Key: "10.0.0.7", Bounds: r.bounds[PerClient], Want: Amounts{Messages: 1, Recipients: step.n}}}
+		reserved, over, err := store.Reserve(t.Context(), claims)
 		if err != nil {
 			t.Fatal(err)
 		}
 		room := true
 		for _, l := range limits {
 			length := l.Every
-			if p.entry != nil && within(sent, clock.Now(), length)+step.n > uint64(l.Max) {
+			if reserved != nil && within(sent, clock.Now(), length)+step.n > uint64(l.Max) {
 				t.Fatalf("step %d: %v lets %d more through", i, l, step.n)
 			}
 			cell := time.Duration(limitWindow(int64(length/time.Second)).width) * time.Second
 			room = room && within(sent, clock.Now(), length+cell)+step.n <= uint64(l.Max)
 		}
-		if p.entry == nil {
+		if reserved == nil {
 			if room {
 				t.Fatalf("step %d: %d are refused although there is room: %+v", i, step.n, over)
 			}
 			continue
 		}
-		store.settle(&subject{kind: s.kind, key: s.key, place: p}, now, r.limits[s.kind], bucket{messages: 1, recipients: step.n})
+		claims[0].Done = Figures{Amounts: claims[0].Want}
+		reserved.Settle(claims)
 		sent = append(sent, event{clock.Now(), step.n})
 	}
 }

@@ -32,7 +32,7 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 	if err != nil {
 		return nil, err
 	}
-	counted, err := rates.New(store, cfg.Rates)
+	counted, err := rates.New(store, nil, cfg.Rates)
 	if err != nil {
 		return nil, err
 	}

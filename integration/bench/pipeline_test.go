@@ -112,7 +112,7 @@ func counter(b *testing.B) message.Link {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { store.Close() })
-	r, err := rates.New(store, rates.DefaultOptions())
+	r, err := rates.New(store, nil, rates.DefaultOptions())
 	if err != nil {
 		b.Fatal(err)
 	}
