@@ -22,6 +22,7 @@ import (
 	"pratique/signing"
 	"pratique/signing/keystore"
 	"pratique/signing/survival"
+	"pratique/telemetry/alerts"
 )
 
 // Example is the example file: the reference manual of the configuration. As it
@@ -53,6 +54,7 @@ type Config struct {
 	Survival survival.Options `toml:"survival"`
 	Keys     keystore.Options `toml:"keys"`
 	Rates    rates.Options    `toml:"rates"`
+	Alerts   alerts.Options   `toml:"alerts"`
 	DNS      DNS              `toml:"dns"`
 
 	file string
@@ -83,6 +85,7 @@ func Default() Config {
 		Survival:  survival.DefaultOptions(),
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
+		Alerts:    alerts.DefaultOptions(),
 	}
 }
 

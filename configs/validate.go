@@ -27,6 +27,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"survival", c.Survival},
 		{"keys", c.Keys},
 		{"rates", c.Rates},
+		{"alerts", c.Alerts},
 	} {
 		room.options.Problems(func(key, problem string) { report(room.table+"."+key, problem) })
 	}

@@ -32,6 +32,7 @@ const (
 	roomKeystore  = "pratique/signing/keystore"
 	roomTelemetry = "pratique/telemetry"
 	roomNagios    = "pratique/telemetry/nagios"
+	roomAlerts    = "pratique/telemetry/alerts"
 	roomConfigs   = "pratique/configs"
 	roomOpenDKIM  = "pratique/configs/opendkim"
 	roomProof     = "pratique/configs/opendkim/proof"
@@ -64,7 +65,7 @@ const (
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore}
+	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts}
 	all := append([]string{roomTelemetry, roomNagios, roomConfigs, roomRecords, roomReport, roomPreview, roomTally, roomDomains, roomExplain, roomOpenDKIM, roomProof}, configured...)
 	testHelpers := []string{"pratique/milter/miltertest", "pratique/scanning/clamdtest", "pratique/signing/verifytest",
 		"pratique/signing/records/recordstest"}
@@ -89,6 +90,7 @@ func table() map[string]room {
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomNagios:    {},
+		roomAlerts:    {rooms: []string{roomMessage}},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.

@@ -32,6 +32,7 @@ type Metrics struct {
 	broken     prometheus.Gauge
 	brokenName *prometheus.GaugeVec
 	keys       *keyMetrics
+	alerts     *alertMetrics
 }
 
 // New returns the metrics, all at zero. The clock measures how long messages take.
@@ -84,6 +85,7 @@ func New(now func() time.Time) *Metrics {
 		Help: fmt.Sprintf("1 for each domain whose mail can't be signed; of very many the first %d by name.", maxBrokenNames),
 	}, []string{"domain"})
 	m.keys = newKeyMetrics(m.registry, now)
+	m.alerts = newAlertMetrics(m.registry)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
 		m.duration, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

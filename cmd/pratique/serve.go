@@ -24,6 +24,7 @@ import (
 	"pratique/rates"
 	"pratique/signing"
 	"pratique/telemetry"
+	"pratique/telemetry/alerts"
 )
 
 // clamdWatch is how often the daemon asks clamd how it is, to say in the log when it goes and comes.
@@ -82,6 +83,7 @@ type daemon struct {
 	metrics  *telemetry.Metrics
 	sent     *lint.MessageIDs
 	found    *tally.Tally
+	alerts   *alerts.Manager
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
@@ -115,6 +117,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	if d.found, err = tally.Open(cfg.State, e.now, d.log); err != nil {
 		return nil, stateHint(errors.Join(err, d.store.Close(), d.unlock()))
 	}
+	d.alerts = openAlerts(e, cfg, d.metrics, d.log)
 	if err := d.use(cfg); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -164,6 +167,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.cfg, d.signing, d.signer = cfg, full.Signing, a.signer
 	d.current.Store(a.pipeline)
 	d.metrics.Broken(brokenDomains(a.signer))
+	d.alerts.Use(cfg.Alerts)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
 	d.unwatch = cancel
@@ -207,6 +211,7 @@ func (d *daemon) run(ctx context.Context) error {
 	defer signal.Stop(hangup)
 	go d.reloadOn(ctx, hangup)
 	defer d.rotateKeys(ctx)()
+	defer d.tellAlerts(ctx)()
 	defer d.serveHTTP()()
 
 	for _, l := range listeners {
