@@ -73,7 +73,7 @@ func table() map[string]room {
 		roomMessage:  {},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
 		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
-		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite}},
+		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite, xNet}},
 		roomLint:     {rooms: []string{roomMessage, roomClients}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
 		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},

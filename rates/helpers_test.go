@@ -79,7 +79,7 @@ var oneMessage = Figures{Amounts: Amounts{Messages: 1}}
 
 func newRates(t testing.TB, s *Store, limits ...Limit) *Rates {
 	t.Helper()
-	r, err := New(s, nil, Options{Store: "sqlite", Limits: limits})
+	r, err := New(s, nil, Options{Store: "sqlite", IPv6Prefix: 128, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

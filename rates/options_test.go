@@ -11,7 +11,7 @@ func TestProblems(t *testing.T) {
 	with := func(change func(*Limit)) Options {
 		l := good
 		change(&l)
-		return Options{Store: "sqlite", Limits: []Limit{good, l}}
+		return Options{Store: "sqlite", IPv6Prefix: 64, Limits: []Limit{good, l}}
 	}
 	cases := []struct {
 		name    string
@@ -23,8 +23,8 @@ func TestProblems(t *testing.T) {
 		{"a softer step below", with(func(l *Limit) { l.Max, l.Then = 400, "observe" }), nil},
 		{"longest", with(func(l *Limit) { l.Every = 168 * time.Hour }), nil},
 		{"shortest", with(func(l *Limit) { l.Every = time.Second }), nil},
-		{"no store", Options{}, map[string]string{"store": "sqlite"}},
-		{"unknown store", Options{Store: "redis://localhost:6379/0"}, map[string]string{"store": "sqlite"}},
+		{"no store", Options{IPv6Prefix: 64}, map[string]string{"store": "sqlite"}},
+		{"unknown store", Options{Store: "redis://localhost:6379/0", IPv6Prefix: 64}, map[string]string{"store": "sqlite"}},
 		{"unknown per", with(func(l *Limit) { l.Per = "clients" }), map[string]string{"limits[1].per": "recipient_domain"}},
 		{"unknown count", with(func(l *Limit) { l.Count = "octets" }), map[string]string{"limits[1].count": "bytes"}},
 		{"unknown then", with(func(l *Limit) { l.Then = "refuse" }), map[string]string{"limits[1].then": "tempfail"}},
@@ -36,7 +36,7 @@ func TestProblems(t *testing.T) {
 		{"broken seconds", with(func(l *Limit) { l.Every = 1500 * time.Millisecond }), map[string]string{"limits[1].every": "2s"}},
 		{"too long", with(func(l *Limit) { l.Every = 169 * time.Hour }), map[string]string{"limits[1].every": "168h"}},
 		{"twice", with(func(l *Limit) { l.Max = 100 }), map[string]string{"limits[1]": "limits[0]"}},
-		{"all at once", Options{Limits: []Limit{{}}}, map[string]string{"store": "", "limits[0].per": "",
+		{"all at once", Options{Limits: []Limit{{}}}, map[string]string{"store": "", "ipv6_prefix": "16 ", "limits[0].per": "",
 			"limits[0].count": "", "limits[0].max": "", "limits[0].every": "", "limits[0].then": ""}},
 	}
 	for _, c := range cases {

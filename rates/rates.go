@@ -35,8 +35,9 @@ import (
 type Rates struct {
 	store    *Store
 	ledger   Ledger
-	bounds   [kinds][]Bound
+	limits   [kinds]limits
 	limited  bool
+	ipv6     int      // bits of IPv6 addresses that are counted
 	bytes    bool     // there is a limit on bytes
 	underway sync.Map // *message.Message to *inspector, until its outcome is told
 }
@@ -55,16 +56,15 @@ func New(store *Store, ledger Ledger, opts Options) (*Rates, error) {
 	if ledger == nil {
 		ledger = store
 	}
-	r := &Rates{store: store, ledger: ledger, limited: len(opts.Limits) > 0}
-	for _, o := range opts.Limits {
-		b := newBound(o)
-		r.bounds[b.Kind] = append(r.bounds[b.Kind], b)
-		r.bytes = r.bytes || b.Count == CountBytes
-	}
+	r := &Rates{store: store, ledger: ledger, limits: limitsOf(opts), limited: len(opts.Limits) > 0, ipv6: opts.IPv6Prefix}
 	now := store.time.seconds()
-	for k, bounds := range r.bounds {
-		if len(bounds) > 0 {
-			store.tables[k].adopt(bounds, now)
+	for k := range r.limits {
+		l := &r.limits[k]
+		for _, b := range l.bounds {
+			r.bytes = r.bytes || b.Count == CountBytes
+		}
+		if len(l.bounds) > 0 {
+			store.tables[k].adopt(l, now)
 		}
 	}
 	return r, nil
@@ -110,9 +110,9 @@ func (r *Rates) Observe(m *message.Message, o message.Outcome) {
 
 // claims returns what a message counts for, with the bounds that hold there.
 func (r *Rates) claims(m *message.Message) []Claim {
-	all := claims(m)
+	all := claims(m, r.ipv6)
 	for i := range all {
-		all[i].Bounds = r.bounds[all[i].Kind]
+		all[i].Bounds = r.limits[all[i].Kind].of(all[i].Key)
 	}
 	return all
 }

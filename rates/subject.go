@@ -3,6 +3,7 @@ package rates
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,23 +43,23 @@ const (
 const maxKey = 320
 
 // claims returns what a message counts for, with its messages and recipients.
-// Only addresses are folded to lower case here: two spellings of one login or
-// sender share one limit.
-func claims(m *message.Message) []Claim {
+// Two spellings of one login, address or domain are one key, and so are IPv6 clients
+// that share so many bits.
+func claims(m *message.Message, ipv6Prefix int) []Claim {
 	recipients := uint64(len(m.Recipients))
 	all := make([]Claim, 0, kinds+1)
 	add := func(k Kind, key string, recipients uint64) {
 		all = append(all, Claim{Kind: k, Key: bounded(key), Want: Amounts{Messages: 1, Recipients: recipients}})
 	}
-	add(PerClient, clientKey(m.Client), recipients)
+	add(PerClient, clientKey(m.Client, ipv6Prefix), recipients)
 	if m.Client.Login != "" {
-		add(PerLogin, strings.ToLower(m.Client.Login), recipients)
+		add(PerLogin, foldAddress(m.Client.Login), recipients)
 	}
 	if m.Sender == "" {
 		add(PerSender, keyNull, recipients)
 		add(PerSenderDomain, keyNull, recipients)
 	} else {
-		add(PerSender, strings.ToLower(m.Sender), recipients)
+		add(PerSender, foldAddress(m.Sender), recipients)
 		add(PerSenderDomain, domainKey(m.Sender), recipients)
 	}
 	domains := recipientDomains(m.Recipients)
@@ -74,9 +75,12 @@ func claims(m *message.Message) []Claim {
 	return all
 }
 
-func clientKey(c message.Client) string {
-	if c.Local || !c.Addr.IsValid() {
+func clientKey(c message.Client, ipv6Prefix int) string {
+	switch {
+	case c.Local || !c.Addr.IsValid():
 		return keyLocal
+	case c.Addr.Is6() && ipv6Prefix < c.Addr.BitLen():
+		return netip.PrefixFrom(c.Addr, ipv6Prefix).Masked().String()
 	}
 	return c.Addr.String()
 }
@@ -93,7 +97,7 @@ func recipientDomains(recipients []message.Recipient) []string {
 
 func domainKey(addr string) string {
 	if domain := message.Domain(addr); domain != "" {
-		return domain
+		return asciiDomain(domain)
 	}
 	return keyLocal
 }

@@ -53,26 +53,26 @@ func (t *table) shard(key string) *shard {
 // adopt prepares the table for limits: from now on counts are kept as fine as
 // they need them, and keys that are near one of them are guarded. It only ever
 // adds, so it does no harm if the configuration never comes into force.
-func (t *table) adopt(bounds []Bound, now int64) {
+func (t *table) adopt(l *limits, now int64) {
 	t.mu.Lock()
-	more := make(windows, len(bounds))
-	for i, l := range bounds {
-		more[i] = limitWindow(l.Every)
+	more := make(windows, len(l.bounds))
+	for i, b := range l.bounds {
+		more[i] = limitWindow(b.Every)
 	}
 	ws := t.windows.Load().with(more...)
 	t.windows.Store(&ws)
 	t.mu.Unlock()
 	for i := range t.shards {
-		t.shards[i].guard(bounds, now)
+		t.shards[i].guard(l, now)
 	}
 }
 
 // guard looks at every key, because those that were read from the file have not been looked at yet.
-func (s *shard) guard(bounds []Bound, now int64) {
+func (s *shard) guard(l *limits, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
-		if e.watch(now, bounds); e.guard > 0 && e.in == &s.recent {
+		if e.watch(now, l.of(e.key)); e.guard > 0 && e.in == &s.recent {
 			s.recent.remove(e)
 			s.guarded.push(e)
 		}

@@ -113,7 +113,7 @@ func checkAgainstReference(t *testing.T, limits []Limit, restart func(step int) 
 				r = newRates(t, store, limits...)
 			}
 		}
-		claims := []Claim{{Kind: PerClient, Key: "10.0.0.7", Bounds: r.bounds[PerClient], Want: Amounts{Messages: 1, Recipients: step.n}}}
+		claims := []Claim{{Kind: PerClient, Key: "10.0.0.7", Bounds: r.limits[PerClient].bounds, Want: Amounts{Messages: 1, Recipients: step.n}}}
 		reserved, over, err := store.Reserve(t.Context(), claims)
 		if err != nil {
 			t.Fatal(err)
