@@ -100,3 +100,12 @@ func (index fieldIndex) signed(h *message.Header) (names []string, fields []mess
 	}
 	return names, fields
 }
+
+// SignedFields returns the names of the fields that signatures cover where they are present.
+func SignedFields() []string {
+	names := make([]string, len(signedFields))
+	for i, f := range signedFields {
+		names[i] = f.name
+	}
+	return names
+}

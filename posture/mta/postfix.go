@@ -1,0 +1,291 @@
+package mta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Postfix is a configuration of Postfix as it is in force.
+type Postfix struct {
+	Version string // "3.7.11", "" if it is not known
+	Source  string // the folder, or the files
+
+	set      map[string]parameter
+	defaults map[string]string
+	services []service
+	dir      string // the folder, "" for files from elsewhere: their tables can't be looked at
+	live     bool   // the configuration of this machine: the milter's socket can be looked at
+	problems []Finding
+}
+
+// LoadPostfix reads the main.cf and master.cf in a folder, as the configuration
+// of this machine: tables and the milter's socket are looked at. Defaults come
+// from postconf, if there is one, else from the table below.
+func LoadPostfix(ctx context.Context, dir string) (*Postfix, error) {
+	p, err := readPostfix(dir)
+	if err != nil {
+		return nil, err
+	}
+	p.live = true
+	switch defaults, err := askDefaults(ctx, dir); {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		p.problems = append(p.problems, Finding{Rule: "postconf", Status: Unknown, Where: dir,
+			Found: err.Error(), Means: "What is not set is judged by the defaults of Postfix 3.7."})
+	default:
+		p.adopt(defaults)
+	}
+	return p, nil
+}
+
+func readPostfix(dir string) (*Postfix, error) {
+	main, err := os.ReadFile(filepath.Join(dir, "main.cf"))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of Postfix: %w", err)
+	}
+	var problems []Finding
+	master, err := os.ReadFile(filepath.Join(dir, "master.cf"))
+	if errors.Is(err, fs.ErrNotExist) {
+		master = []byte(usualServices)
+		problems = []Finding{{Rule: "master.cf", Status: Unknown, Where: dir, Found: "there is no master.cf",
+			Means: "Services may have settings of their own, and run in a chroot: the usual ones without either are assumed."}}
+	} else if err != nil {
+		return nil, fmt.Errorf("read the configuration of Postfix: %w", err)
+	}
+	p, err := ParsePostfix(main, master)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	p.Source, p.dir, p.problems = dir, dir, problems
+	p.defaults["config_directory"] = dir
+	return p, nil
+}
+
+// usualServices are those that matter here, as Postfix ships them.
+const usualServices = `
+smtp      inet  n - n - - smtpd
+pickup    unix  n - n 60 1 pickup
+cleanup   unix  n - n - 0 cleanup
+smtp      unix  - - n - - smtp
+lmtp      unix  - - n - - lmtp
+`
+
+// ParsePostfix reads main.cf and master.cf, or what "postconf -n" and "postconf -M" print.
+func ParsePostfix(main, master []byte) (*Postfix, error) {
+	set, err := parseMain(main)
+	if err != nil {
+		return nil, fmt.Errorf("read main.cf: %w", err)
+	}
+	services, err := parseMaster(master)
+	if err != nil {
+		return nil, fmt.Errorf("read master.cf: %w", err)
+	}
+	p := &Postfix{set: set, services: services, defaults: builtIn()}
+	if version, ok := set["mail_version"]; ok {
+		p.Version = version.value
+	}
+	return p, nil
+}
+
+// askDefaults asks postconf for the defaults, and for what it computes: the
+// networks of this machine's interfaces.
+func askDefaults(ctx context.Context, dir string) (map[string]parameter, error) {
+	path, err := exec.LookPath("postconf")
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/postconf"); err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, "-c", dir, "-d")
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("postconf -d: %w: %.200s", err, complaints.String())
+	}
+	return parseMain(text)
+}
+
+func (p *Postfix) adopt(defaults map[string]parameter) {
+	p.defaults = make(map[string]string, len(defaults))
+	for name, d := range defaults {
+		p.defaults[name] = d.value
+	}
+	p.defaults["config_directory"] = p.dir
+	if p.Version == "" {
+		p.Version = p.defaults["mail_version"]
+	}
+}
+
+// builtIn are the defaults of Postfix 3.7 for what is looked at here, for a
+// machine without it (postconf(5)).
+func builtIn() map[string]string {
+	return map[string]string{
+		"compatibility_level":            "0",
+		"queue_directory":                "/var/spool/postfix",
+		"mail_owner":                     "postfix",
+		"mydestination":                  "$myhostname, localhost.$mydomain, localhost",
+		"mynetworks":                     "127.0.0.0/8 [::1]/128",
+		"relay_domains":                  "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
+		"smtpd_relay_restrictions":       "${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination}}",
+		"milter_default_action":          "tempfail",
+		"milter_protocol":                "6",
+		"milter_connect_timeout":         "30s",
+		"milter_command_timeout":         "30s",
+		"milter_content_timeout":         "300s",
+		"smtp_line_length_limit":         "998",
+		"smtp_mime_header_checks":        "",
+		"smtpd_timeout":                  "${stress?{10}:{300}}s",
+		"message_size_limit":             "10240000",
+		"disable_mime_output_conversion": "no",
+	}
+}
+
+// raw returns what is set, or the default, with $name in it.
+func (p *Postfix) raw(name string) string {
+	if v, ok := p.set[name]; ok {
+		return v.value
+	}
+	if name == "mydomain" { // postconf -d tells the one of its own host name
+		if _, domain, ok := strings.Cut(p.value("myhostname"), "."); ok {
+			return domain
+		}
+	}
+	return p.defaults[name]
+}
+
+// value returns a parameter as it is in force.
+func (p *Postfix) value(name string) string { return expand(p.raw(name), p.raw) }
+
+// in returns a parameter as it is in force in a service, whose overrides win.
+func (p *Postfix) in(s *service, name string) string {
+	lookup := func(name string) string {
+		if v, ok := s.overrides[name]; ok {
+			return v
+		}
+		return p.raw(name)
+	}
+	return expand(lookup(name), lookup)
+}
+
+// where names the place of a parameter in main.cf.
+func (p *Postfix) where(name string) string {
+	if v, ok := p.set[name]; ok {
+		return fmt.Sprintf("main.cf:%d", v.line)
+	}
+	return "main.cf (not set)"
+}
+
+// whereIn names the place of a parameter that a service may override.
+func (p *Postfix) whereIn(s *service, name string) string {
+	if _, ok := s.overrides[name]; ok {
+		return fmt.Sprintf("master.cf:%d %s", s.line, s)
+	}
+	return p.where(name)
+}
+
+// atLeast reports whether it is known to be of a version, or later.
+func (p *Postfix) atLeast(version string) bool {
+	return p.Version != "" && compareVersions(p.Version, version) >= 0
+}
+
+// entries are the services by which mail comes in by SMTP.
+func (p *Postfix) entries() []*service { return p.running("smtpd") }
+
+// running returns the services that run a command.
+func (p *Postfix) running(command string) []*service {
+	var list []*service
+	for i := range p.services {
+		if s := &p.services[i]; s.command == command {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// jailed reports whether a service runs in a chroot. Since compatibility level 1
+// it does only if master.cf says so (master(5)).
+func (p *Postfix) jailed(s *service) bool {
+	if s.chroot == "-" {
+		return compareVersions(p.value("compatibility_level"), "1") < 0
+	}
+	return s.chroot == "y"
+}
+
+func (p *Postfix) isOn(name string) bool { return p.value(name) == "yes" }
+
+// seconds reads a time such as "30s", "5m", "1h", "1d", "1w", or a plain number of seconds.
+func seconds(text string) (int, bool) {
+	units := map[byte]int{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800}
+	text = strings.TrimSpace(text)
+	unit := 1
+	if n := len(text); n > 0 && units[text[n-1]] > 0 {
+		unit, text = units[text[n-1]], text[:n-1]
+	}
+	n, err := strconv.Atoi(text)
+	return n * unit, err == nil && n >= 0
+}
+
+// postconf is the command that sets a parameter of main.cf.
+func postconf(name, value string) string {
+	return fmt.Sprintf("postconf -e %s", shellQuote(name+" = "+value))
+}
+
+// postconfIn is the command that sets a parameter of one service.
+func postconfIn(s *service, name, value string) string {
+	return fmt.Sprintf("postconf -P %s", shellQuote(fmt.Sprintf("%s/%s/%s = %s", s.name, s.kind, name, value)))
+}
+
+// postconfDrop is the command that takes an override of a service away.
+func postconfDrop(s *service, name string) string {
+	return fmt.Sprintf("postconf -PX %s", shellQuote(fmt.Sprintf("%s/%s/%s", s.name, s.kind, name)))
+}
+
+func shellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// Judge holds the configuration against every rule.
+func (p *Postfix) Judge(ours Ours) *Report {
+	mta := strings.TrimSpace("Postfix " + p.Version)
+	findings := slices.Clone(p.problems)
+	for _, r := range postfixRules {
+		found := r.judge(p, ours)
+		if len(found) == 0 {
+			found = []Finding{{Status: OK, Found: r.fine}}
+		}
+		for _, f := range found {
+			f.Rule = r.name
+			findings = append(findings, f)
+		}
+	}
+	return &Report{MTA: mta, Source: p.Source, Findings: sorted(findings)}
+}
+
+// readTable reads the text of a look-up table.
+func (p *Postfix) readTable(path string) (string, error) {
+	if p.dir == "" {
+		return "", fmt.Errorf("%s is not at hand", path)
+	}
+	const most = 8 << 20
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > most {
+		return "", fmt.Errorf("%s has more than %d octets", path, most)
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", fmt.Errorf("%w (run this as root)", err)
+	}
+	return string(text), err
+}

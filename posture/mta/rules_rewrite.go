@@ -1,0 +1,330 @@
+package mta
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// isReinjection reports whether a service takes back mail from a filter: its own
+// content_filter is switched off, or it listens on loopback only, while there is a filter.
+func (p *Postfix) isReinjection(s *service) bool {
+	if !p.hasFilter() || p.in(s, "content_filter") != "" || p.in(s, "smtpd_proxy_filter") != "" {
+		return false
+	}
+	_, off := s.overrides["content_filter"]
+	return off || onLoopback(s.name)
+}
+
+func (p *Postfix) hasFilter() bool {
+	for _, name := range []string{"content_filter", "smtpd_proxy_filter"} {
+		if p.value(name) != "" {
+			return true
+		}
+		for _, s := range p.fronts() {
+			if p.in(s, name) != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fronts are the services by which mail may come in, by SMTP and otherwise.
+func (p *Postfix) fronts() []*service { return append(p.entries(), p.running("pickup")...) }
+
+func onLoopback(name string) bool {
+	for _, host := range []string{"127.", "[::1]:", "localhost:"} {
+		if strings.HasPrefix(name, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// back returns the service that takes mail back from the filter, nil without
+// one, and whether the milter stands there.
+func (p *Postfix) back(ours Ours) (s *service, meets bool) {
+	for _, entry := range p.entries() {
+		if p.isReinjection(entry) {
+			s = entry
+		}
+	}
+	if s == nil || contains(words(p.in(s, "receive_override_options")), "no_milters") {
+		return s, false
+	}
+	return s, p.named(p.in(s, "smtpd_milters"), ours) >= 0
+}
+
+// filteredToOurs reports whether all mail of a service comes to the milter in the end, through a filter.
+func (p *Postfix) filteredToOurs(s *service, ours Ours) bool {
+	_, meets := p.back(ours)
+	return meets && p.in(s, "content_filter")+p.in(s, "smtpd_proxy_filter") != ""
+}
+
+// judgeContentFilter looks at mail that a filter behind the queue takes and hands back.
+func judgeContentFilter(p *Postfix, ours Ours) []Finding {
+	var found []Finding
+	for _, s := range p.fronts() {
+		if filter := p.in(s, "content_filter"); filter != "" {
+			found = append(found, p.judgeFilterOf(s, filter, ours)...)
+		}
+	}
+	return onceForFound(found)
+}
+
+func (p *Postfix) judgeFilterOf(s *service, filter string, ours Ours) []Finding {
+	list := "smtpd_milters"
+	if s.command != "smtpd" {
+		list = "non_smtpd_milters"
+	}
+	back, backMeets := p.back(ours)
+	f := Finding{Status: Warn, Where: p.whereIn(s, "content_filter")}
+	what := fmt.Sprintf("mail of %s goes through the filter %s", s, filter)
+	switch meets := p.named(p.in(s, list), ours) >= 0; {
+	case meets && backMeets:
+		f.Found = what + ", and what it hands back to " + back.String() + " meets the milter again"
+		f.Means = "Each message is counted, judged and signed twice."
+		f.Fix = []string{postconfIn(back, "smtpd_milters", "")}
+	case meets:
+		f.Found = what + " after it was signed"
+		f.Means = "What the filter changes breaks the signature."
+		f.Fix = []string{"make sure that the filter changes neither the body nor signed fields (no disclaimer, no tag in Subject), or sign behind it:"}
+		if back != nil {
+			f.Fix = append(f.Fix, postconfIn(back, "smtpd_milters", p.meant(ours)))
+		}
+		f.Fix = append(f.Fix, p.setter(s, list, ""))
+	case backMeets:
+		f.Status, f.Found = Info, what+", and the milter stands behind that"
+		f.Means = "The milter sees every client as the filter: its allowlist and its limits by client have no meaning."
+	default:
+		return nil
+	}
+	return []Finding{f}
+}
+
+// aSignature is what milter_header_checks sees of ours.
+const aSignature = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=2026a; t=1; h=From:To; bh=AA==; b=AA=="
+
+// judgeMilterHeaderChecks: that table sees the fields that milters add (Postfix 2.7).
+func judgeMilterHeaderChecks(p *Postfix, _ Ours) []Finding {
+	const name = "milter_header_checks"
+	var found []Finding
+	for _, t := range p.tables(p.value(name)) {
+		entries, err := t.entries()
+		if err != nil {
+			found = append(found, unread(p.where(name), t, err, "An entry that matches DKIM-Signature may take signatures off again."))
+			continue
+		}
+		for _, e := range entries {
+			matches, known := matchesHeader(e.key, aSignature)
+			if known && !matches || harmless(e.value) {
+				continue
+			}
+			f := Finding{Status: Fail, Where: e.where(p.where(name)), Found: fmt.Sprintf("%s %s matches our signature", e.key, e.value),
+				Means: "The signature is changed or taken off when the milter adds it.", Fix: []string{"take the line out, or exclude DKIM-Signature from its pattern"}}
+			if !known {
+				f.Status, f.Found = Unknown, fmt.Sprintf("%s %s: the pattern is not understood here", e.key, e.value)
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func unread(where string, t table, err error, means string) Finding {
+	return Finding{Status: Unknown, Where: where, Found: fmt.Sprintf("%s: %v", t.name, err), Means: means}
+}
+
+// harmless reports an action of header_checks(5) that changes nothing of the message.
+func harmless(action string) bool {
+	verb, _, _ := strings.Cut(strings.ToUpper(action), " ")
+	switch verb {
+	case "REPLACE", "IGNORE", "STRIP", "PREPEND", "REJECT", "DISCARD", "HOLD", "FILTER", "REDIRECT", "PASS":
+		return verb == "PASS"
+	}
+	return true
+}
+
+// matchesHeader reports whether the pattern of a regexp or pcre table matches a
+// field. Those tables ignore case unless a flag i turns that off.
+func matchesHeader(pattern, field string) (matches, known bool) {
+	negated := strings.HasPrefix(pattern, "!")
+	pattern = strings.TrimPrefix(pattern, "!")
+	if len(pattern) < 2 {
+		return false, false
+	}
+	end := strings.LastIndexByte(pattern, pattern[0])
+	re, err := regexp.Compile("(?i)" + pattern[1:max(end, 1)])
+	if err != nil {
+		return false, false
+	}
+	return re.MatchString(field) != negated, true
+}
+
+// deliveryChecks are the tables that rewrite at delivery, by the client that delivers.
+var deliveryChecks = map[string][]string{
+	"smtp": {"smtp_header_checks", "smtp_mime_header_checks", "smtp_nested_header_checks", "smtp_body_checks"},
+	"lmtp": {"lmtp_header_checks", "lmtp_mime_header_checks", "lmtp_nested_header_checks", "lmtp_body_checks"},
+}
+
+// judgeDeliveryChecks looks for tables that change messages when they are delivered, after they were signed.
+func judgeDeliveryChecks(p *Postfix, ours Ours) []Finding {
+	var found []Finding
+	for _, client := range []string{"smtp", "lmtp"} {
+		for _, s := range p.running(client) {
+			for _, name := range deliveryChecks[client] {
+				for _, t := range p.tables(p.in(s, name)) {
+					found = append(found, p.judgeDeliveryTable(s, name, t, ours)...)
+				}
+			}
+		}
+	}
+	return onceForFound(found)
+}
+
+func (p *Postfix) judgeDeliveryTable(s *service, name string, t table, ours Ours) []Finding {
+	entries, err := t.entries()
+	if err != nil {
+		return []Finding{unread(p.whereIn(s, name), t, err, "What it replaces or removes at delivery breaks the signature.")}
+	}
+	var found []Finding
+	for _, e := range entries {
+		state := Fail
+		if !strings.HasSuffix(name, "body_checks") {
+			state = headerHarm(e, ours)
+		}
+		if changes(e.value) && state != OK {
+			found = append(found, Finding{Status: state, Where: e.where(p.whereIn(s, name)),
+				Found: fmt.Sprintf("%s has %s %s", name, shown(e.key), shown(e.value)),
+				Means: "It changes messages at delivery, after they were signed: the signature breaks.",
+				Fix:   []string{"move the line to the table of " + strings.Replace(strings.TrimPrefix(strings.TrimPrefix(name, "smtp_"), "lmtp_"), "nested_", "", 1) + ", which is applied before the milter"}})
+		}
+	}
+	return found
+}
+
+// changes reports an action that changes the message.
+func changes(action string) bool {
+	verb, _, _ := strings.Cut(strings.ToUpper(action), " ")
+	return slices.Contains([]string{"REPLACE", "IGNORE", "STRIP", "PREPEND"}, verb)
+}
+
+// fieldInPattern finds the name of the field in a pattern such as /^Subject:.../.
+var fieldInPattern = regexp.MustCompile(`^!?.\^?\(?([A-Za-z][A-Za-z0-9-]*)\)?\s*\\?:`)
+
+// headerHarm says what an entry does to signatures: OK if it touches only fields that are not covered.
+func headerHarm(e tableEntry, ours Ours) Status {
+	name := fieldInPattern.FindStringSubmatch(e.key)
+	verb, text, _ := strings.Cut(e.value, " ")
+	if strings.EqualFold(verb, "PREPEND") {
+		field, _, _ := strings.Cut(text, ":")
+		if ours.signs(field) {
+			return Fail
+		}
+		return OK
+	}
+	switch {
+	case name == nil:
+		return Warn
+	case ours.signs(name[1]), strings.EqualFold(name[1], "DKIM-Signature"):
+		return Fail
+	}
+	return OK
+}
+
+func (o Ours) signs(field string) bool {
+	return slices.ContainsFunc(o.Signed, func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(field)) })
+}
+
+// judgeGeneric looks for addresses that are rewritten at delivery and of which the milter does not know.
+func judgeGeneric(p *Postfix, ours Ours) []Finding {
+	var found []Finding
+	for _, client := range []string{"smtp", "lmtp"} {
+		name := client + "_generic_maps"
+		for _, s := range p.running(client) {
+			for _, t := range p.tables(p.in(s, name)) {
+				found = append(found, p.judgeGenericTable(p.whereIn(s, name), name, t, ours)...)
+			}
+		}
+	}
+	return onceForFound(found)
+}
+
+func (p *Postfix) judgeGenericTable(where, name string, t table, ours Ours) []Finding {
+	f := Finding{Status: Warn, Where: where, Fix: []string{"rewrite before the milter instead: canonical_maps in place of " + name},
+		Means: "It rewrites addresses in From, To and other signed fields at delivery: their signatures break."}
+	entries, err := t.entries()
+	if err != nil {
+		f.Found = fmt.Sprintf("%s is %s (%v)", name, t.name, err)
+		return []Finding{f}
+	}
+	var unknown []string
+	for _, e := range entries {
+		known := slices.ContainsFunc(ours.Generic, func(g string) bool { return strings.EqualFold(g, e.key) })
+		if !known {
+			unknown = append(unknown, e.key)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	const most = 5
+	f.Found = fmt.Sprintf("%s rewrites %s", name, strings.Join(unknown[:min(most, len(unknown))], ", "))
+	if len(unknown) > most {
+		f.Found += fmt.Sprintf(" and %d more", len(unknown)-most)
+	}
+	f.Fix = append(f.Fix, "or let the milter foretell it, in pratique.toml, [survival]: generic = [\""+unknown[0]+"\", …]")
+	return []Finding{f}
+}
+
+// judgeLineLimit compares where Postfix breaks lines with where the milter thinks that it does.
+func judgeLineLimit(p *Postfix, ours Ours) []Finding {
+	var found []Finding
+	for _, s := range p.running("smtp") {
+		const name = "smtp_line_length_limit"
+		limit, ok := seconds(p.in(s, name))
+		if !ok || limit == 0 || limit >= ours.LineLimit {
+			continue
+		}
+		found = append(found, Finding{Status: Warn, Where: p.whereIn(s, name),
+			Found: fmt.Sprintf("%s is %d, and the milter takes it for %d", name, limit, ours.LineLimit),
+			Means: "Postfix breaks longer lines at delivery, after they were signed, and the milter does not foretell it.",
+			Fix:   []string{postconf(name, "998"), fmt.Sprintf("or in pratique.toml, [survival]: line_limit = %d", limit)}})
+	}
+	return onceForFound(found)
+}
+
+// judgeConversion: without force_mime_input_conversion (Postfix 3.9) 8bit mail is
+// converted to quoted-printable when the next hop does not offer 8BITMIME, after it was signed.
+func judgeConversion(p *Postfix, ours Ours) []Finding {
+	const name = "force_mime_input_conversion"
+	if p.isOn(name) || ours.Mends || p.isOn("disable_mime_output_conversion") {
+		return nil
+	}
+	f := Finding{Status: Warn, Where: p.where(name), Found: name + " is off",
+		Means: "An 8bit message to a next hop without 8BITMIME is converted after it was signed: the signature breaks.",
+		Fix:   []string{postconf(name, "yes"), "or in pratique.toml, [survival]: mend = true"}}
+	if _, known := p.defaults[name]; !known && !p.atLeast("3.9") {
+		f.Status, f.Found = Info, strings.TrimSpace("Postfix "+p.Version)+" can't convert 8bit mail before it is signed (3.9 can)"
+		f.Fix = []string{"in pratique.toml, [survival]: mend = true"}
+	}
+	return []Finding{f}
+}
+
+// judgeDiscardedKeywords: without 8BITMIME Postfix converts 8bit mail at every hop.
+func judgeDiscardedKeywords(p *Postfix, ours Ours) []Finding {
+	var found []Finding
+	for _, s := range p.running("smtp") {
+		const name = "smtp_discard_ehlo_keywords"
+		value := p.in(s, name)
+		if !contains(words(value), "8bitmime") || ours.Mends {
+			continue
+		}
+		found = append(found, Finding{Status: Warn, Where: p.whereIn(s, name), Found: name + " has 8bitmime",
+			Means: "Postfix converts every 8bit message after it was signed: the signature breaks.",
+			Fix:   []string{p.setter(s, name, without(words(value), "8bitmime"))}})
+	}
+	return onceForFound(found)
+}

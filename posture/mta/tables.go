@@ -1,0 +1,125 @@
+package mta
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// table is one look-up table that a parameter names, such as "regexp:/etc/postfix/x".
+type table struct {
+	name string // as it is written
+	kind string // regexp
+	path string // /etc/postfix/x
+	read func(path string) (string, error)
+}
+
+// tableEntry is one line of a table.
+type tableEntry struct {
+	key, value string
+	line       int
+	path       string
+}
+
+func (e tableEntry) where(parameter string) string {
+	if e.line == 0 {
+		return parameter
+	}
+	return fmt.Sprintf("%s:%d", e.path, e.line)
+}
+
+// tables lists the tables of a value, also those within pipemap and unionmap.
+func (p *Postfix) tables(value string) []table {
+	var list []table
+	for _, word := range words(value) {
+		kind, rest, ok := strings.Cut(word, ":")
+		if !ok {
+			if strings.HasPrefix(word, "{") { // the list of a pipemap or unionmap
+				list = append(list, p.tables(strings.Trim(word, "{}"))...)
+			}
+			continue
+		}
+		switch kind {
+		case "pipemap", "unionmap", "proxy":
+			list = append(list, p.tables(strings.Trim(rest, "{}"))...)
+			continue
+		}
+		list = append(list, table{name: word, kind: kind, path: rest, read: p.readTable})
+	}
+	return list
+}
+
+// entries reads a table whose text can be read: of a hash or lmdb table that is
+// the file that postmap made it from.
+func (t table) entries() ([]tableEntry, error) {
+	switch t.kind {
+	case "inline":
+		return inlineEntries(t.path), nil
+	case "static":
+		return []tableEntry{{key: "everything", value: strings.Trim(t.path, "{}")}}, nil
+	case "regexp", "pcre":
+		return t.lines(patternEntry)
+	case "cidr", "hash", "texthash", "btree", "lmdb", "dbm", "cdb":
+		return t.lines(plainEntry)
+	}
+	return nil, fmt.Errorf("a table of the type %s can't be read here", t.kind)
+}
+
+func (t table) lines(parse func(text string) (key, value string)) ([]tableEntry, error) {
+	text, err := t.read(t.path)
+	if err != nil {
+		return nil, err
+	}
+	var list []tableEntry
+	for _, l := range logicalLines([]byte(text)) {
+		if key, value := parse(l.text); key != "" {
+			list = append(list, tableEntry{key, value, l.line, filepath.Clean(t.path)})
+		}
+	}
+	return list, nil
+}
+
+func plainEntry(text string) (key, value string) {
+	i := strings.IndexAny(text, " \t")
+	if i < 0 {
+		return "", ""
+	}
+	return text[:i], strings.TrimSpace(text[i:])
+}
+
+// patternEntry splits "/pattern/flags action". if, endif and lines of no pattern have no action.
+func patternEntry(text string) (key, value string) {
+	if text == "" || isNameByte(text[0]) {
+		return "", ""
+	}
+	start := 0
+	if text[0] == '!' && len(text) > 1 {
+		start = 1
+	}
+	delimiter := text[start]
+	for i := start + 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case delimiter:
+			end := i + 1
+			for end < len(text) && text[end] != ' ' && text[end] != '\t' {
+				end++
+			}
+			return text[:i+1], strings.TrimSpace(text[end:])
+		}
+	}
+	return "", ""
+}
+
+// inlineEntries reads the "{ key = value, { key = text } }" of an inline table.
+func inlineEntries(text string) []tableEntry {
+	var list []tableEntry
+	for _, word := range words(strings.TrimSpace(strings.Trim(text, "{}"))) {
+		key, value, ok := strings.Cut(strings.Trim(word, "{}"), "=")
+		if ok {
+			list = append(list, tableEntry{key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
+		}
+	}
+	return list
+}
