@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // Link is a check in a Chain with what to do when it breaks.
@@ -15,10 +16,20 @@ type Link struct {
 
 // Chain runs checks one after the other, in order, as one Check. It is the one
 // place where a check's failure meets its OnError policy and where panics end.
-type Chain struct{ links []Link }
+type Chain struct {
+	links []Link
+	clock func() time.Time // nil: the checks are not timed
+}
 
 // NewChain returns the chain of these links, the first one first.
 func NewChain(links ...Link) *Chain { return &Chain{links: links} }
+
+// Timed has the chain put on record how long each check takes, by a clock such as
+// time.Now, and returns it. The clock is read once a check and step of the message.
+func (c *Chain) Timed(clock func() time.Time) *Chain {
+	c.clock = clock
+	return c
+}
 
 // Name names the chain as a Check.
 func (c *Chain) Name() string { return "chain" }
@@ -26,27 +37,39 @@ func (c *Chain) Name() string { return "chain" }
 // Begin begins every check. The Inspector's errors are always a *Refusal or a
 // *Discard; after the first one it answers the same to everything.
 func (c *Chain) Begin(ctx context.Context, m *Message) (Inspector, error) {
-	r := &run{m: m}
-	for _, link := range c.links {
-		var inspector Inspector
-		err := guard(func() (err error) {
-			inspector, err = link.Check.Begin(ctx, m)
-			return err
-		})
-		if inspector != nil {
-			r.members = append(r.members, &member{Link: link, inspector: inspector})
-		}
-		if err != nil {
-			if inspector != nil {
-				r.members[len(r.members)-1].broken = true
-			}
-			if r.verdict = settle(m, link.Check.Name(), link.OnError, StageBegin, err); r.verdict != nil {
-				r.Close()
-				return nil, r.verdict
-			}
+	r := &run{m: m, watch: stopwatch{clock: c.clock}}
+	m.Checks = make([]CheckRun, len(c.links))
+	for i, link := range c.links {
+		m.Checks[i].Check = link.Check.Name()
+	}
+	r.watch.start()
+	for i, link := range c.links {
+		if r.verdict = r.begin(ctx, link, &m.Checks[i]); r.verdict != nil {
+			r.Close()
+			return nil, r.verdict
 		}
 	}
 	return r, nil
+}
+
+// begin begins one check and returns the answer to the message, if it gave one.
+func (r *run) begin(ctx context.Context, link Link, record *CheckRun) error {
+	var inspector Inspector
+	err := guard(func() (err error) {
+		inspector, err = link.Check.Begin(ctx, r.m)
+		return err
+	})
+	record.Spent += r.watch.lap()
+	if inspector != nil {
+		r.members = append(r.members, &member{Link: link, inspector: inspector, record: record, broken: err != nil})
+	}
+	if err == nil {
+		if inspector == nil {
+			record.State = CheckSkipped
+		}
+		return nil
+	}
+	return r.settle(record, link.OnError, StageBegin, err)
 }
 
 // run is one message's way through a Chain.
@@ -54,12 +77,37 @@ type run struct {
 	m       *Message
 	members []*member
 	verdict error
+	watch   stopwatch
 }
 
 type member struct {
 	Link
 	inspector Inspector
+	record    *CheckRun
 	broken    bool // it failed and its policy lets the message go on without it
+}
+
+// stopwatch measures how long one check after the other takes.
+type stopwatch struct {
+	clock func() time.Time // nil: it stands still
+	last  time.Time
+}
+
+func (s *stopwatch) start() {
+	if s.clock != nil {
+		s.last = s.clock()
+	}
+}
+
+// lap returns the time since start or the last lap.
+func (s *stopwatch) lap() time.Duration {
+	if s.clock == nil {
+		return 0
+	}
+	now := s.clock()
+	spent := now.Sub(s.last)
+	s.last = now
+	return spent
 }
 
 // policy is what to do when the inspector breaks.
@@ -150,6 +198,7 @@ func (r *run) Close() error {
 
 // each hands a step to every inspector that is still taking part, until one answers the message.
 func (r *run) each(stage Stage, step func(Inspector) error) error {
+	r.watch.start()
 	for _, mb := range r.members {
 		if r.verdict != nil {
 			break
@@ -157,12 +206,30 @@ func (r *run) each(stage Stage, step func(Inspector) error) error {
 		if mb.broken {
 			continue
 		}
-		if err := guard(func() error { return step(mb.inspector) }); err != nil {
+		err := guard(func() error { return step(mb.inspector) })
+		mb.record.Spent += r.watch.lap()
+		mb.record.State = CheckRan
+		if err != nil {
 			mb.broken = true
-			r.verdict = settle(r.m, mb.Check.Name(), mb.policy(), stage, err)
+			r.verdict = r.settle(mb.record, mb.policy(), stage, err)
 		}
 	}
 	return r.verdict
+}
+
+// settle is settle for a check of the chain, and puts on record what came of it.
+func (r *run) settle(record *CheckRun, policy OnError, stage Stage, err error) error {
+	failures := len(r.m.Failures)
+	verdict := settle(r.m, record.Check, policy, stage, err)
+	switch {
+	case len(r.m.Failures) > failures:
+		record.State = CheckBroke
+	case verdict != nil:
+		record.State = CheckDecided
+	default:
+		record.State = CheckRan // it would have refused a bounce, which is held
+	}
+	return verdict
 }
 
 // settle turns what a check returned into the answer to the message, or nil if

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // A Gate answers at MAIL, when client, login and sender are known and nothing
@@ -124,6 +125,29 @@ const (
 var stageNames = [...]string{"mail", "begin", "header", "body", "end", "close", "observe"}
 
 func (s Stage) String() string { return name(stageNames[:], int(s)) }
+
+// CheckRun is what became of a message at one check of a Chain.
+type CheckRun struct {
+	Check string
+	State CheckState
+	Spent time.Duration // in the check, all steps together; 0 unless the chain is Timed
+}
+
+// CheckState is how far a check came with a message.
+type CheckState uint8
+
+// The states of a check.
+const (
+	CheckUnreached CheckState = iota // the message ended before its turn
+	CheckSkipped                     // it was not interested
+	CheckRan                         // it looked, and let the message go on
+	CheckDecided                     // it gave the answer to the message
+	CheckBroke                       // it failed, which is in Failures
+)
+
+var checkStateNames = [...]string{"unreached", "skipped", "ran", "decided", "broke"}
+
+func (s CheckState) String() string { return name(checkStateNames[:], int(s)) }
 
 // Verdict is how a message ended.
 type Verdict uint8

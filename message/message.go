@@ -29,6 +29,7 @@ type Message struct {
 	Findings []Finding
 	Notes    []Note
 	Failures []Failure
+	Checks   []CheckRun // those of the Chain, in its order; nil if it was not begun
 	holds    []string
 
 	decidedBy string
