@@ -1,0 +1,324 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// dayFile is one file, open for writing.
+type dayFile struct {
+	name fileName
+	path string
+	db   *sql.DB
+	conn *sql.Conn // the only one: statements are prepared on it
+
+	insertRecord, insertText, insertGap, addSum *sql.Stmt
+	insertKeys                                  [2]*sql.Stmt // of many keys, of one
+
+	texts  map[string]int64 // the ids of texts that were written of late
+	nextID int64            // of texts
+	known  map[sumSpan][]map[string]bool
+}
+
+// sumSpan is a stretch of time whose keys are bounded.
+type sumSpan struct{ span, start int64 }
+
+const (
+	mostTexts  = 4096 // remembered; one that is forgotten is written once more
+	keysAtOnce = 50   // in a statement
+	mostSpans  = 6    // whose keys are remembered
+)
+
+// errForeign is the error of a file that another version has made.
+var errForeign = errors.New("it is no journal of this version")
+
+// openDayFile opens a file or makes it.
+func openDayFile(dir string, name fileName) (*dayFile, error) {
+	path, err := filepath.Abs(name.in(dir))
+	if err != nil {
+		return nil, err
+	}
+	f := &dayFile{name: name, path: path, texts: map[string]int64{}, known: map[sumSpan][]map[string]bool{}}
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
+		"_pragma": {"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-8192)"},
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	f.db.SetMaxOpenConns(1)
+	if err := f.prepare(context.Background()); err != nil {
+		return f, fmt.Errorf("open %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// prepare makes the tables, if there are none, and the statements.
+func (f *dayFile) prepare(ctx context.Context) (err error) {
+	if f.conn, err = f.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := f.transact(ctx, f.migrate); err != nil {
+		return err
+	}
+	if err := f.conn.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) + 1 FROM texts").Scan(&f.nextID); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		into **sql.Stmt
+		text string
+	}{
+		{&f.insertRecord, "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&f.insertText, "INSERT INTO texts VALUES (?, ?)"},
+		{&f.insertGap, "INSERT INTO gaps VALUES (?, ?, ?)"},
+		{&f.insertKeys[0], "INSERT OR IGNORE INTO keys VALUES (?, ?)" + strings.Repeat(", (?, ?)", keysAtOnce-1)},
+		{&f.insertKeys[1], "INSERT OR IGNORE INTO keys VALUES (?, ?)"},
+		{&f.addSum, `INSERT INTO sums VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+			messages = messages + excluded.messages, accepted = accepted + excluded.accepted, held = held + excluded.held,
+			refused = refused + excluded.refused, tempfailed = tempfailed + excluded.tempfailed,
+			recipients = recipients + excluded.recipients, bytes = bytes + excluded.bytes`},
+	} {
+		if *s.into, err = f.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate writes even if there is nothing to do: a file that can't be written is to be found out now.
+func (f *dayFile) migrate(ctx context.Context) error {
+	var version, tables int
+	if err := f.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if err := f.conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if version == 0 && tables == 0 {
+		if _, err := f.conn.ExecContext(ctx, schema); err != nil {
+			return err
+		}
+	} else if version != schemaVersion {
+		return fmt.Errorf("%w: version %d in place of %d", errForeign, version, schemaVersion)
+	}
+	_, err := f.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+	return err
+}
+
+func (f *dayFile) transact(ctx context.Context, do func(context.Context) error) error {
+	if _, err := f.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do(ctx)
+	if err == nil {
+		_, err = f.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		_, _ = f.conn.ExecContext(ctx, "ROLLBACK") // SQLite may have done so; the connection is given up anyway
+	}
+	return err
+}
+
+// write writes records of the day of the file, whole or not at all.
+func (f *dayFile) write(records []*Record, gaps []Gap) error {
+	ctx := context.Background() // bounded by busy_timeout; a batch is never given up half way
+	err := f.transact(ctx, func(ctx context.Context) error { return f.fill(ctx, records, gaps) })
+	if err != nil {
+		f.texts, f.known = map[string]int64{}, map[sumSpan][]map[string]bool{} // what they say may not have been written
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// keyRow is a row of the table of keys.
+type keyRow struct {
+	key int32
+	id  int64
+}
+
+func (f *dayFile) fill(ctx context.Context, records []*Record, gaps []Gap) error {
+	var keys []keyRow
+	var hashes []int32
+	sums := added{}
+	var failed error
+	admit := func(span, start int64, dimension int, key string) string {
+		admitted, err := f.admit(ctx, sumSpan{span, start}, dimension, key)
+		failed = errors.Join(failed, err)
+		return admitted
+	}
+	for _, r := range records {
+		if err := f.insert(ctx, r); err != nil {
+			return err
+		}
+		hashes = r.keys(hashes[:0])
+		for _, h := range hashes {
+			keys = append(keys, keyRow{h, r.ID})
+		}
+		sums.record(r, admit)
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := f.writeKeys(ctx, keys); err != nil {
+		return err
+	}
+	for k, s := range sums {
+		_, err := f.addSum.ExecContext(ctx, k.span, k.dimension, k.key, k.start,
+			s.Messages, s.Accepted, s.Held, s.Refused, s.Tempfailed, s.Recipients, s.Bytes)
+		if err != nil {
+			return err
+		}
+	}
+	for _, g := range gaps {
+		if _, err := f.insertGap.ExecContext(ctx, g.Since.UnixMicro(), g.Until.UnixMicro(), g.Records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes a record, and gives it its id.
+func (f *dayFile) insert(ctx context.Context, r *Record) error {
+	client, told, own, err := r.encode()
+	if err != nil {
+		return &uselessError{err}
+	}
+	clientID, err := f.text(ctx, client)
+	if err != nil {
+		return err
+	}
+	toldID, err := f.text(ctx, told)
+	if err != nil {
+		return err
+	}
+	verdict := slices.Index(verdicts[:], r.Verdict)
+	for r.ID = r.Time.UnixMicro(); ; r.ID++ {
+		result, err := f.insertRecord.ExecContext(ctx, r.ID, r.QueueID, r.MessageID, r.Sender, verdict, clientID, toldID, own)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 1 {
+			return err
+		}
+	}
+}
+
+// text returns the id of a text, which is written if it was not of late.
+func (f *dayFile) text(ctx context.Context, text string) (int64, error) {
+	if id, ok := f.texts[text]; ok {
+		return id, nil
+	}
+	id := f.nextID
+	if _, err := f.insertText.ExecContext(ctx, id, text); err != nil {
+		return 0, err
+	}
+	f.nextID++
+	if len(f.texts) >= mostTexts {
+		clear(f.texts)
+	}
+	f.texts[text] = id
+	return id, nil
+}
+
+// writeKeys writes them in order, so that those that lie together are written together.
+func (f *dayFile) writeKeys(ctx context.Context, keys []keyRow) error {
+	slices.SortFunc(keys, func(a, b keyRow) int {
+		if a.key != b.key {
+			return int(int64(a.key) - int64(b.key))
+		}
+		return int(a.id - b.id)
+	})
+	args := make([]any, 0, 2*keysAtOnce)
+	for len(keys) > 0 {
+		n, insert := 1, f.insertKeys[1]
+		if len(keys) >= keysAtOnce {
+			n, insert = keysAtOnce, f.insertKeys[0]
+		}
+		args = args[:0]
+		for _, k := range keys[:n] {
+			args = append(args, int64(k.key), k.id)
+		}
+		if _, err := insert.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
+
+// admit returns the key under which a sum is kept: itself, or Other once the span has all that it may.
+func (f *dayFile) admit(ctx context.Context, span sumSpan, dimension int, key string) (string, error) {
+	known, ok := f.known[span]
+	if !ok {
+		var err error
+		if known, err = f.knownKeys(ctx, span); err != nil {
+			return "", err
+		}
+		if len(f.known) >= mostSpans {
+			clear(f.known)
+		}
+		f.known[span] = known
+	}
+	of := known[dimension]
+	if of[key] {
+		return key, nil
+	}
+	most := keysAnHour
+	if span.span == aDay {
+		most = keysADay
+	}
+	if len(of) >= most {
+		return Other, nil
+	}
+	of[key] = true
+	return key, nil
+}
+
+// knownKeys reads the keys that a span has.
+func (f *dayFile) knownKeys(ctx context.Context, span sumSpan) ([]map[string]bool, error) {
+	known := make([]map[string]bool, len(dimensions))
+	for i := range known {
+		known[i] = map[string]bool{}
+	}
+	rows, err := f.conn.QueryContext(ctx, "SELECT dimension, key FROM sums WHERE span = ? AND start = ?", span.span, span.start)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var dimension int
+		var key string
+		if err := rows.Scan(&dimension, &key); err != nil {
+			return nil, err
+		}
+		if dimension >= 0 && dimension < len(known) {
+			known[dimension][key] = true
+		}
+	}
+	return known, rows.Err()
+}
+
+// size returns the octets of the file, without its write-ahead log.
+func (f *dayFile) size() int64 {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func (f *dayFile) close() error {
+	if f.conn == nil {
+		return f.db.Close()
+	}
+	return errors.Join(f.conn.Close(), f.db.Close())
+}
