@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"pratique/access"
+	"pratique/journal"
 	"pratique/lint"
 	"pratique/milter"
 	"pratique/rates"
@@ -55,6 +56,7 @@ type Config struct {
 	Keys     keystore.Options `toml:"keys"`
 	Rates    rates.Options    `toml:"rates"`
 	Alerts   alerts.Options   `toml:"alerts"`
+	Journal  journal.Options  `toml:"journal"`
 	DNS      DNS              `toml:"dns"`
 
 	file string
@@ -86,6 +88,7 @@ func Default() Config {
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
 		Alerts:    alerts.DefaultOptions(),
+		Journal:   journal.DefaultOptions(),
 	}
 }
 

@@ -28,6 +28,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"keys", c.Keys},
 		{"rates", c.Rates},
 		{"alerts", c.Alerts},
+		{"journal", c.Journal},
 	} {
 		room.options.Problems(func(key, problem string) { report(room.table+"."+key, problem) })
 	}

@@ -30,6 +30,7 @@ const (
 	roomSurvival  = "pratique/signing/survival"
 	roomExplain   = "pratique/signing/explain"
 	roomKeystore  = "pratique/signing/keystore"
+	roomJournal   = "pratique/journal"
 	roomTelemetry = "pratique/telemetry"
 	roomNagios    = "pratique/telemetry/nagios"
 	roomAlerts    = "pratique/telemetry/alerts"
@@ -74,7 +75,7 @@ const (
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts}
+	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts, roomJournal}
 	return map[string]room{
 		roomMessage:  {},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
@@ -94,6 +95,7 @@ func table() map[string]room {
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomSurvival:  {rooms: []string{roomMessage, roomSigning}},
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
+		roomJournal:   {rooms: []string{roomMessage}, libraries: []string{sqlite}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
 		roomNagios:    {},
 		roomAlerts:    {rooms: []string{roomMessage}},

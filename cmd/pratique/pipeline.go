@@ -67,7 +67,7 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 			message.Link{Check: mender},
 			message.Link{Check: signer, OnError: cfg.Signing.OnError},
 			message.Link{Check: forecaster, OnError: message.Accept}, // it only tells
-		),
+		).Timed(now),
 		// The signer first: it completes the record that the others count and store.
 		Observers: append([]message.Observer{signer, counted}, observers...),
 		NewBodies: cfg.Survival.Mend,

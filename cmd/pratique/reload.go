@@ -16,6 +16,7 @@ func (d *daemon) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
 			return
 		case <-hangup:
 			d.tell(d.reload())
+			d.journal.Reopen()
 		case <-d.nextLook():
 			d.reloadChanged()
 		}
@@ -97,6 +98,7 @@ func (d *daemon) reload() error {
 		{"log_level", cfg.LogLevel, d.started.LogLevel},
 		{"log_format", cfg.LogFormat, d.started.LogFormat},
 		{"milter", cfg.Milter, d.started.Milter},
+		{"journal.store", cfg.Journal.Store, d.started.Journal.Store},
 	} {
 		if !reflect.DeepEqual(c.now, c.was) {
 			d.log.Warn("this change takes effect at the next start", "key", c.key)

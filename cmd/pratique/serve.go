@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pratique/configs"
+	"pratique/journal"
 	"pratique/lint"
 	"pratique/lint/tally"
 	"pratique/message"
@@ -84,6 +85,7 @@ type daemon struct {
 	sent     *lint.MessageIDs
 	found    *tally.Tally
 	alerts   *alerts.Manager
+	journal  *journal.Journal
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
@@ -118,6 +120,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 		return nil, stateHint(errors.Join(err, d.store.Close(), d.unlock()))
 	}
 	d.alerts = openAlerts(e, cfg, d.metrics, d.log)
+	d.journal = d.openJournal(cfg)
 	if err := d.use(cfg); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -126,7 +129,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 
 func (d *daemon) close() error {
 	d.found.Save()
-	return errors.Join(d.store.Close(), d.unlock())
+	return errors.Join(d.closeJournal(), d.store.Close(), d.unlock())
 }
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
@@ -153,7 +156,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found}, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found, d.journal}, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
@@ -168,6 +171,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.current.Store(a.pipeline)
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.alerts.Use(cfg.Alerts)
+	d.journal.Use(cfg.Journal)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
 	d.unwatch = cancel
