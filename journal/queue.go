@@ -44,7 +44,7 @@ type queue struct {
 	octets  atomic.Int64 // of what waits
 	written atomic.Int64
 	lost    atomic.Int64
-	pending atomic.Int64 // records in the batch under way
+	waiting atomic.Int64 // records that were taken and are not done with
 
 	losing sync.Mutex
 	gap    Gap // what was lost since the last batch that was written
@@ -72,11 +72,14 @@ func newQueue(name string, s sink, now func() time.Time, log *slog.Logger, alarm
 func (q *queue) put(e *entry) {
 	weight := int64(e.weight())
 	if q.octets.Load()+weight <= queueOctets {
+		q.octets.Add(weight)
+		q.waiting.Add(1)
 		select {
 		case q.entries <- e:
-			q.octets.Add(weight)
 			return
 		default:
+			q.octets.Add(-weight)
+			q.waiting.Add(-1)
 		}
 	}
 	q.lose(1, e.at)
@@ -128,7 +131,7 @@ func (q *queue) run() {
 		}
 		batch = q.flush(batch)
 		if stopping && (len(batch) > 0 || len(q.entries) == 0) {
-			if left := len(batch) + len(q.entries); left > 0 {
+			if left := int(q.waiting.Swap(0)); left > 0 {
 				q.lose(left, q.now())
 			}
 			return
@@ -151,7 +154,6 @@ func (q *queue) rest() (stop bool) {
 
 func (q *queue) record(e *entry) *Record {
 	q.octets.Add(-int64(e.weight()))
-	q.pending.Add(1)
 	return e.record()
 }
 
@@ -165,6 +167,7 @@ func (q *queue) flush(batch []*Record) []*Record {
 		q.sink.idle()
 		return batch
 	}
+	taken := len(batch)
 	done, err := q.sink.write(batch)
 	q.written.Add(int64(done))
 	batch = append(batch[:0], batch[done:]...)
@@ -172,7 +175,7 @@ func (q *queue) flush(batch []*Record) []*Record {
 		q.lose(len(batch), batch[0].Time)
 		batch = batch[:0]
 	}
-	q.pending.Store(int64(len(batch)))
+	q.waiting.Add(int64(len(batch) - taken))
 	q.tell(err)
 	return batch
 }
@@ -215,7 +218,7 @@ func (q *queue) tellLoss(g Gap) {
 }
 
 func (q *queue) stats() Stats {
-	return Stats{Written: q.written.Load(), Lost: q.lost.Load(), Waiting: len(q.entries) + int(q.pending.Load())}
+	return Stats{Written: q.written.Load(), Lost: q.lost.Load(), Waiting: int(q.waiting.Load())}
 }
 
 // close writes what is left. What can't be written at once is lost.
