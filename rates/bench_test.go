@@ -10,17 +10,22 @@ import (
 	"pratique/message"
 )
 
-// BenchmarkMessage is all that a message with two recipients costs: places under
-// five limits, and counts for seven keys. Run it with -cpu 1,2.
+// BenchmarkMessage is all that a message costs: places under six limits, one of them
+// on new recipients and one with an override, and counts for six keys. Run it with -cpu 1,2.
 func BenchmarkMessage(b *testing.B) {
 	clock := newClock()
 	store := openStore(b, b.TempDir(), clock)
-	r := newRates(b, store,
+	r, err := New(store, nil, Options{Store: "sqlite", IPv6Prefix: 64, Limits: []Limit{
 		perHour("client", "messages", 1<<40, "tempfail"),
+		perHour("sender", "new_recipients", 1<<40, "tempfail"),
 		Limit{Per: "client", Count: "recipients", Max: 1 << 40, Every: 24 * time.Hour, Then: "tempfail"},
 		perHour("sender_domain", "recipients", 1<<40, "tempfail"),
 		perHour("recipient_domain", "messages", 1<<40, "tempfail"),
-		perHour("total", "bytes", 1<<50, "tempfail"))
+		perHour("total", "bytes", 1<<50, "tempfail"),
+	}, Overrides: []Override{{Per: "client", Count: "messages", Keys: []string{"10.0.0.0/24"}, Max: 1 << 41}}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	// Everybody has a day of counts already.
 	messages := make([]*message.Message, 256)
 	for i := range messages {

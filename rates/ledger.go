@@ -43,7 +43,7 @@ type Claim struct {
 }
 
 // Amounts are what one message asks for, of every figure that a limit may count.
-type Amounts struct{ Messages, Recipients, Bytes uint64 }
+type Amounts struct{ Messages, Recipients, NewRecipients, Bytes uint64 }
 
 // Of returns one of the figures.
 func (a Amounts) Of(c Count) uint64 {
@@ -52,6 +52,8 @@ func (a Amounts) Of(c Count) uint64 {
 		return a.Messages
 	case CountRecipients:
 		return a.Recipients
+	case CountNewRecipients:
+		return a.NewRecipients
 	default:
 		return a.Bytes
 	}
@@ -60,12 +62,14 @@ func (a Amounts) Of(c Count) uint64 {
 func (a *Amounts) add(b Amounts) {
 	a.Messages += b.Messages
 	a.Recipients += b.Recipients
+	a.NewRecipients += b.NewRecipients
 	a.Bytes += b.Bytes
 }
 
 func (a *Amounts) subtract(b Amounts) {
 	a.Messages -= b.Messages
 	a.Recipients -= b.Recipients
+	a.NewRecipients -= b.NewRecipients
 	a.Bytes -= b.Bytes
 }
 

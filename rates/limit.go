@@ -15,12 +15,16 @@ const (
 	CountMessages Count = iota
 	CountRecipients
 	CountBytes
-	counts int = iota
+	CountNewRecipients     // recipients that the key has not written to before
+	counts             int = iota
 )
 
-var countNames = [counts]string{"messages", "recipients", "bytes"}
+var countNames = [counts]string{"messages", "recipients", "bytes", "new_recipients"}
 
 func (c Count) String() string { return countNames[c] }
+
+// words is a Count in a sentence.
+func (c Count) words() string { return strings.ReplaceAll(countNames[c], "_", " ") }
 
 // An Action is what becomes of a message that is over a limit.
 type Action uint8
@@ -53,7 +57,7 @@ func newBound(l Limit) Bound {
 
 // String names the limit, as in "recipients per client in 1h".
 func (l *Bound) String() string {
-	return fmt.Sprintf("%v per %v in %s", l.Count, l.Kind, span(l.Every))
+	return fmt.Sprintf("%s per %v in %s", l.Count.words(), l.Kind, span(l.Every))
 }
 
 // hopeless reports a message that can't pass even when nothing else was sent.
@@ -74,7 +78,7 @@ func (x Excess) text(key string) string {
 	l := x.Bound
 	if x.hopeless() {
 		return fmt.Sprintf("rates: this message alone has %d %v, limit %d in %s for %s; it can only pass in parts",
-			x.Want, l.Count, l.Max, span(l.Every), subjectText(l.Kind, key))
+			x.Want, l.Count.words(), l.Max, span(l.Every), subjectText(l.Kind, key))
 	}
 	own := ""
 	if l.Count != CountMessages && x.Used < l.Max {
@@ -85,7 +89,7 @@ func (x Excess) text(key string) string {
 		sent = "was sent"
 	}
 	return fmt.Sprintf("rates: %s %s %d %v in the last %s%s, limit %d; %s",
-		subjectText(l.Kind, key), sent, x.Used, l.Count, span(l.Every), own, l.Max, x.room())
+		subjectText(l.Kind, key), sent, x.Used, l.Count.words(), span(l.Every), own, l.Max, x.room())
 }
 
 func (x Excess) room() string {

@@ -83,6 +83,9 @@ func (l Limit) problems(report func(key, problem string)) {
 	checkWord("per", l.Per, kindNames[:], report)
 	checkWord("count", l.Count, countNames[:], report)
 	checkWord("then", l.Then, actionNames[:], report)
+	if l.Per == PerRecipientDomain.String() && l.Count == CountNewRecipients.String() {
+		report("count", "a recipient domain writes to nobody; new recipients are counted per client, login, sender, sender_domain or total")
+	}
 	if l.Max <= 0 {
 		report("max", fmt.Sprintf("%d lets nothing through; it must be at least 1 (to refuse a client altogether, leave it out of access.networks)", l.Max))
 	}

@@ -37,9 +37,11 @@ type Rates struct {
 	ledger   Ledger
 	limits   [kinds]limits
 	limited  bool
-	ipv6     int      // bits of IPv6 addresses that are counted
-	bytes    bool     // there is a limit on bytes
-	underway sync.Map // *message.Message to *inspector, until its outcome is told
+	ipv6     int         // bits of IPv6 addresses that are counted
+	bytes    bool        // there is a limit on bytes
+	keeps    [kinds]bool // new recipients are counted
+	strict   bool        // there is a limit on them
+	underway sync.Map    // *message.Message to *inspector, until its outcome is told
 }
 
 // New returns the limits of opts over a store. Counts that the store already has
@@ -57,11 +59,16 @@ func New(store *Store, ledger Ledger, opts Options) (*Rates, error) {
 		ledger = store
 	}
 	r := &Rates{store: store, ledger: ledger, limits: limitsOf(opts), limited: len(opts.Limits) > 0, ipv6: opts.IPv6Prefix}
+	for _, k := range []Kind{PerLogin, PerSender, PerTotal} { // without a limit they are for the report
+		r.keeps[k] = true
+	}
 	now := store.time.seconds()
 	for k := range r.limits {
 		l := &r.limits[k]
 		for _, b := range l.bounds {
 			r.bytes = r.bytes || b.Count == CountBytes
+			r.keeps[k] = r.keeps[k] || b.Count == CountNewRecipients
+			r.strict = r.strict || b.Count == CountNewRecipients
 		}
 		if len(l.bounds) > 0 {
 			store.tables[k].adopt(l, now)
@@ -85,27 +92,18 @@ func (r *Rates) Begin(ctx context.Context, m *message.Message) (message.Inspecto
 // that no check has seen, because the gate let them pass or refused them, are
 // counted too.
 func (r *Rates) Observe(m *message.Message, o message.Outcome) {
-	var claims []Claim
-	var reserved Reservation
+	i := &inspector{rates: r, message: m}
 	if known, ok := r.underway.LoadAndDelete(m); ok {
-		i := known.(*inspector)
-		claims, reserved = i.claims, i.reserved
+		i = known.(*inspector)
 	} else {
-		claims = r.claims(m)
+		i.claims = r.claims(m)
 	}
-	done := figures(m, o)
-	for i := range claims {
-		c := &claims[i]
-		c.Done = done
-		if done.Messages > 0 {
-			c.Done.Recipients = c.Want.Recipients
-		}
-	}
-	if reserved != nil {
-		reserved.Settle(claims)
+	i.conclude(figures(m, o))
+	if i.reserved != nil {
+		i.reserved.Settle(i.claims)
 		return
 	}
-	r.ledger.Count(claims)
+	r.ledger.Count(i.claims)
 }
 
 // claims returns what a message counts for, with the bounds that hold there.
@@ -140,6 +138,7 @@ type inspector struct {
 	claims   []Claim
 	reserved Reservation // nil: nothing is
 	told     map[told]bool
+	contacts []fingerprint // of the recipients; nil: not asked for yet
 }
 
 // told is a limit that a message was found to be over.
@@ -159,12 +158,60 @@ func (i *inspector) Header() error {
 	for n := range i.claims {
 		i.claims[n].Want.Bytes = bytes
 	}
+	i.countStrangers()
 	reserved, over, err := i.rates.ledger.Reserve(i.ctx, i.claims)
 	if err != nil {
 		return err
 	}
 	i.reserved = reserved
 	return i.judge(over)
+}
+
+// countStrangers completes the claims by the recipients that their keys have not
+// written to. A recipient of two messages under way is new to both, so that neither
+// takes the other's place; it is counted once.
+func (i *inspector) countStrangers() {
+	if !i.rates.strict {
+		return
+	}
+	now := i.rates.store.time.seconds()
+	for n := range i.claims {
+		if c := &i.claims[n]; counted(c.Bounds, CountNewRecipients) {
+			c.Want.NewRecipients = i.rates.store.book.strangers(c.Kind, c.Key, i.fingerprints(), now)
+		}
+	}
+}
+
+// conclude sets what is to be counted. The recipients of what left are known from now on.
+func (i *inspector) conclude(done Figures) {
+	now := i.rates.store.time.seconds()
+	for n := range i.claims {
+		c := &i.claims[n]
+		c.Done = done
+		if done.Messages == 0 {
+			continue
+		}
+		c.Done.Recipients = c.Want.Recipients
+		if i.rates.keeps[c.Kind] {
+			c.Done.NewRecipients = i.rates.store.book.meet(c.Kind, c.Key, i.fingerprints(), now)
+		}
+	}
+}
+
+func (i *inspector) fingerprints() []fingerprint {
+	if i.contacts == nil {
+		i.contacts = i.rates.store.book.secret.fingerprints(i.message.Recipients)
+	}
+	return i.contacts
+}
+
+func counted(bounds []Bound, c Count) bool {
+	for i := range bounds {
+		if bounds[i].Count == c {
+			return true
+		}
+	}
+	return false
 }
 
 func (i *inspector) Write(p []byte) (int, error) { return len(p), nil }

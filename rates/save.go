@@ -17,6 +17,9 @@ func (s *Store) save() {
 	defer s.saving.Unlock()
 	ctx := context.Background() // bounded by busy_timeout; a save is never given up half way
 	err := s.saveChanges(ctx)
+	if err == nil {
+		err = s.saveContacts(ctx)
+	}
 	if corrupt(err) {
 		err = s.startOver(ctx, err)
 	}
@@ -58,7 +61,10 @@ func (s *Store) startOver(ctx context.Context, damage error) error {
 	if err := s.replace(ctx, damage); err != nil {
 		return err
 	}
-	return s.rewriteLog(ctx)
+	if err := s.rewriteLog(ctx); err != nil {
+		return err
+	}
+	return s.saveContacts(ctx)
 }
 
 // rewriteLog replaces the log by what is in memory.

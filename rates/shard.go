@@ -2,7 +2,6 @@ package rates
 
 import (
 	"errors"
-	"math"
 	"sync"
 	"unsafe"
 )
@@ -314,4 +313,4 @@ func (s *shard) sweep(now, longest int64) {
 }
 
 // second is a point of time as it is kept: Unix seconds, good until 2106.
-func second(now int64) uint32 { return uint32(min(max(now, 0), math.MaxUint32)) }
+func second(now int64) uint32 { return clamp(now) }

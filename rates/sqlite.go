@@ -39,6 +39,18 @@ var migrations = []string{
 		refused    INTEGER NOT NULL, -- messages
 		tempfailed INTEGER NOT NULL  -- messages
 	) STRICT`,
+
+	// Recipients are kept as fingerprints alone, four octets each, of a secret that
+	// is not in this file; this is a log too, and one row is what a key wrote to
+	// between two batches.
+	`ALTER TABLE counts ADD COLUMN new_recipients INTEGER NOT NULL DEFAULT 0; -- of recipients
+	CREATE TABLE contacts (
+		second       INTEGER NOT NULL, -- Unix time
+		kind         TEXT    NOT NULL,
+		key          TEXT    NOT NULL,
+		fingerprints BLOB    NOT NULL
+	) STRICT;
+	CREATE TABLE fingerprinted (secret TEXT NOT NULL) STRICT -- what tells the secret from others`,
 }
 
 // row is a bucket of one key, on its way to the file or back.
@@ -53,6 +65,8 @@ type file struct {
 	path string
 	db   *sql.DB
 	rows int // in the log
+
+	contactOctets int // of fingerprints
 }
 
 // openFile opens the database or makes it, and brings its schema up to date.
@@ -139,22 +153,23 @@ func (f *file) load(ctx context.Context, since int64, each func(row)) error {
 	if err := f.db.QueryRowContext(ctx, "SELECT count(*) FROM counts").Scan(&f.rows); err != nil {
 		return fmt.Errorf("read %s: %w", f.path, err)
 	}
-	rows, err := f.db.QueryContext(ctx, `SELECT second, kind, key, messages, recipients, bytes, refused, tempfailed
+	rows, err := f.db.QueryContext(ctx, `SELECT second, kind, key, messages, recipients, new_recipients, bytes, refused, tempfailed
 		FROM counts WHERE second >= ? ORDER BY rowid`, since)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.path, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var at int64
+		var at, messages, recipients, fresh, bytes, refused, tempfailed int64
 		var name string
 		var r row
-		b := &r.bucket
-		if err := rows.Scan(&at, &name, &r.key, &b.messages, &b.recipients, &b.bytes, &b.refused, &b.tempfailed); err != nil {
+		if err := rows.Scan(&at, &name, &r.key, &messages, &recipients, &fresh, &bytes, &refused, &tempfailed); err != nil {
 			return fmt.Errorf("read %s: %w", f.path, err)
 		}
+		r.bucket = bucket{last: second(at), messages: clamp(messages), refused: clamp(refused), tempfailed: clamp(tempfailed),
+			recipients: clamp(recipients), newRecipients: clamp(fresh), bytes: uint64(max(bytes, 0))}
 		if k := index(kindNames[:], name); k >= 0 {
-			r.kind, b.last = Kind(k), second(at)
+			r.kind = Kind(k)
 			each(r)
 		}
 	}
@@ -175,7 +190,7 @@ func (f *file) write(ctx context.Context, replace bool, ahead int64, rows iter.S
 			}
 			written = 0
 		}
-		insert, err := tx.PrepareContext(ctx, "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+		insert, err := tx.PrepareContext(ctx, "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		if err != nil {
 			return err
 		}
@@ -183,7 +198,7 @@ func (f *file) write(ctx context.Context, replace bool, ahead int64, rows iter.S
 		for r := range rows {
 			b := r.bucket
 			_, err := insert.ExecContext(ctx, int64(b.last)+ahead, r.kind.String(), r.key,
-				b.messages, int64(b.recipients), int64(b.bytes), b.refused, b.tempfailed)
+				b.messages, b.recipients, int64(b.bytes), b.refused, b.tempfailed, b.newRecipients)
 			if err != nil {
 				return err
 			}

@@ -29,6 +29,8 @@ type Store struct {
 	time   *timeline
 	log    *slog.Logger
 
+	book *book
+
 	path string // "": kept in memory alone
 
 	saving   sync.Mutex // held while the file is used
@@ -36,6 +38,9 @@ type Store struct {
 	written  int  // rows of the log when it was last rewritten
 	rewrite  bool // the log is to be written anew from memory
 	replaced throttle
+
+	bookWritten int  // octets of fingerprints when they were last rewritten
+	rewriteBook bool // they are to be written anew from memory
 
 	health   sync.Mutex
 	problem  error
@@ -66,7 +71,7 @@ func Open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 
 // open is Open without the goroutine that saves, and with so much memory for each kind.
 func open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger, memory int) (*Store, error) {
-	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{})}
+	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{}), book: newBook(stateDir != "", bookMemory)}
 	for k := range s.tables {
 		s.tables[k].init(stateDir != "")
 		s.tables[k].setMemory(readingMemory * memory)
@@ -84,6 +89,7 @@ func open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 func (s *Store) begin(ctx context.Context, stateDir string) error {
 	if stateDir == "" {
 		s.log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")
+		s.book.secret = newSecret()
 		return nil
 	}
 	if err := os.MkdirAll(stateDir, dirMode); err != nil {
@@ -94,6 +100,13 @@ func (s *Store) begin(ctx context.Context, stateDir string) error {
 		return fmt.Errorf("find the state folder: %w", err)
 	}
 	s.path = path
+	var damaged bool
+	if s.book.secret, damaged, err = readSecret(stateDir); err != nil {
+		return err
+	}
+	if damaged {
+		s.log.Error("rates: the secret of the fingerprints was damaged, and is replaced", "file", filepath.Join(stateDir, secretName))
+	}
 	return s.load(ctx)
 }
 
@@ -102,7 +115,7 @@ func (s *Store) begin(ctx context.Context, stateDir string) error {
 func (s *Store) load(ctx context.Context) error {
 	f, err := openFile(ctx, s.path)
 	if err == nil {
-		if err = f.load(ctx, s.time.seconds()-int64(longestEvery/time.Second), s.restore); err != nil {
+		if err = s.loadFrom(ctx, f); err != nil {
 			err = errors.Join(err, f.close())
 		}
 	}
@@ -116,6 +129,18 @@ func (s *Store) load(ctx context.Context) error {
 	return nil
 }
 
+func (s *Store) loadFrom(ctx context.Context, f *file) error {
+	now := s.time.seconds()
+	if err := f.load(ctx, now-int64(longestEvery/time.Second), s.restore); err != nil {
+		return err
+	}
+	dropped, err := f.loadContacts(ctx, s.book.secret, now-(rememberFor+1)*generation, func(r contactRow) { s.book.restore(r, now) })
+	if dropped {
+		s.log.Warn("rates: the fingerprints of recipients belong to another secret and are dropped, so that all recipients are new again")
+	}
+	return err
+}
+
 // replace sets a damaged file aside and begins a new one, to be filled from memory.
 func (s *Store) replace(ctx context.Context, damage error) error {
 	aside, err := setAside(s.path, s.time.clock())
@@ -124,8 +149,11 @@ func (s *Store) replace(ctx context.Context, damage error) error {
 	}
 	s.log.Error("rates: the file of counts was damaged and is set aside; a new one was begun",
 		"file", s.path, "aside", aside, "error", damage)
-	s.rewrite = true
+	s.rewrite, s.rewriteBook = true, true
 	if s.file, err = openFile(ctx, s.path); err != nil {
+		return fmt.Errorf("begin a new file of counts: %w", err)
+	}
+	if _, err = s.file.claimContacts(ctx, s.book.secret); err != nil {
 		return fmt.Errorf("begin a new file of counts: %w", err)
 	}
 	return nil
@@ -172,6 +200,7 @@ func (s *Store) sweep() {
 	for k := range s.tables {
 		s.tables[k].sweep(now)
 	}
+	s.book.sweep(now)
 }
 
 // Close saves what is not saved yet and closes the file. What is counted after it is lost with the process.

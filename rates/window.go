@@ -76,28 +76,30 @@ func (ws windows) longest() int64 { return ws[len(ws)-1].length }
 
 // bucket is what happened to one key in a cell of time.
 type bucket struct {
-	last       uint32 // Unix second of its latest event: all of it counts until this one leaves a window
-	messages   uint32 // that left
-	refused    uint32 // messages
-	tempfailed uint32 // messages
-	recipients uint64 // of the messages that left
-	bytes      uint64 // of the messages that left
+	last          uint32 // Unix second of its latest event: all of it counts until this one leaves a window
+	messages      uint32 // that left
+	refused       uint32 // messages
+	tempfailed    uint32 // messages
+	recipients    uint32 // of the messages that left
+	newRecipients uint32 // of those
+	bytes         uint64 // of the messages that left
 }
 
 // absorb adds what happened in b, which is the later of the two.
 func (a *bucket) absorb(b bucket) {
 	a.last = max(a.last, b.last)
-	a.messages += b.messages
-	a.refused += b.refused
-	a.tempfailed += b.tempfailed
-	a.recipients += b.recipients
-	a.bytes += b.bytes
+	a.messages = saturate32(a.messages, b.messages)
+	a.refused = saturate32(a.refused, b.refused)
+	a.tempfailed = saturate32(a.tempfailed, b.tempfailed)
+	a.recipients = saturate32(a.recipients, b.recipients)
+	a.newRecipients = saturate32(a.newRecipients, b.newRecipients)
+	a.bytes = saturate(a.bytes, b.bytes)
 }
 
 // bucketOf is one message, but for its time.
 func bucketOf(f Figures) bucket {
 	return bucket{messages: uint32(f.Messages), refused: uint32(f.Refused), tempfailed: uint32(f.Tempfailed),
-		recipients: f.Recipients, bytes: f.Bytes}
+		recipients: uint32(f.Recipients), newRecipients: uint32(f.NewRecipients), bytes: f.Bytes}
 }
 
 func (a bucket) empty() bool { return a.messages == 0 && a.refused == 0 && a.tempfailed == 0 }
@@ -108,7 +110,9 @@ func (a *bucket) of(c Count) uint64 {
 	case CountMessages:
 		return uint64(a.messages)
 	case CountRecipients:
-		return a.recipients
+		return uint64(a.recipients)
+	case CountNewRecipients:
+		return uint64(a.newRecipients)
 	default:
 		return a.bytes
 	}
@@ -177,6 +181,11 @@ func (s series) coarsen(now int64, ws windows, most int) series {
 }
 
 func sameCell(a, b uint32, width int64) bool { return int64(a)/width == int64(b)/width }
+
+func saturate32(a, b uint32) uint32 { return clamp(int64(a) + int64(b)) }
+
+// clamp bounds a figure to what is kept of it.
+func clamp(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
 // saturate adds without wrapping around: a sum that is too large must not look small.
 func saturate(a, b uint64) uint64 {

@@ -48,7 +48,7 @@ func TestMergingOnlyMovesToLater(t *testing.T) {
 		at := now - day
 		var s series
 		for at < now {
-			s = append(s, bucket{last: second(at), messages: 1, recipients: uint64(random.IntN(5)), bytes: 7})
+			s = append(s, bucket{last: second(at), messages: 1, recipients: uint32(random.IntN(5)), bytes: 7})
 			at += 1 + random.Int64N(1<<random.IntN(14))
 		}
 		for name, merge := range map[string]func(series) series{
