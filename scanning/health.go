@@ -128,8 +128,8 @@ func (a address) url() string {
 }
 
 // Watch asks clamd for its version every so often, until ctx ends, and logs when
-// it comes, goes, or has new signatures.
-func (s *Scanner) Watch(ctx context.Context, every time.Duration) {
+// it comes, goes, or has new signatures. Each answer is told, too; nil: it is there.
+func (s *Scanner) Watch(ctx context.Context, every time.Duration, told func(err error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	const away = ""
@@ -143,6 +143,7 @@ func (s *Scanner) Watch(ctx context.Context, every time.Duration) {
 		case err != nil && last != away:
 			s.log.Warn("clamd does not answer", "error", err)
 		}
+		told(err)
 		last = version
 		select {
 		case <-tick.C:

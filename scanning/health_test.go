@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,9 +99,10 @@ func TestWatchLogsChanges(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	var told []bool
 	go func() {
 		defer close(done)
-		s.Watch(ctx, time.Millisecond)
+		s.Watch(ctx, time.Millisecond, func(err error) { told = append(told, err == nil) })
 	}()
 	for range behaviours {
 		<-asked
@@ -109,5 +111,9 @@ func TestWatchLogsChanges(t *testing.T) {
 	<-done
 	if got := log.String(); strings.Count(got, "clamd is there") != 2 || strings.Count(got, "clamd does not answer") != 1 {
 		t.Errorf("log:\n%s", got)
+	}
+	// The last answer may come after the end.
+	if want := []bool{true, true, false, false, true}; len(told) < len(want) || !slices.Equal(told[:len(want)], want) {
+		t.Errorf("told %v", told)
 	}
 }

@@ -47,6 +47,7 @@ func commands() []command {
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
 		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
+		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
 		{"config", "", "print the example configuration, which is its manual", printExample},
 		{"version", "", "print the version", version},

@@ -14,6 +14,7 @@ import (
 	"pratique/scanning"
 	"pratique/signing"
 	"pratique/signing/survival"
+	"pratique/telemetry/alerts"
 )
 
 // assembly is what messages meet under a configuration, and the parts of it that
@@ -27,7 +28,7 @@ type assembly struct {
 // assemble builds what messages meet under a configuration. The order of the
 // checks is here: what may edit header or body comes before signing, so that the
 // signatures cover the message as it leaves. Behind it nothing is changed any more.
-func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, log *slog.Logger, now func() time.Time) (*assembly, error) {
+func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, own *alerts.Own, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := access.New(cfg.Access)
 	if err != nil {
 		return nil, err
@@ -61,15 +62,16 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observe
 		Gates: []message.Gate{who},
 		Checks: message.NewChain(
 			message.Link{Check: who},
-			message.Link{Check: counted},
+			message.Link{Check: own}, // before those that do not look at our own alert mail
+			message.Link{Check: alerts.Exempt(counted)},
 			message.Link{Check: linter},
-			message.Link{Check: scan, OnError: cfg.Scanning.OnError},
+			message.Link{Check: alerts.Exempt(scan), OnError: cfg.Scanning.OnError},
 			message.Link{Check: mender},
 			message.Link{Check: signer, OnError: cfg.Signing.OnError},
 			message.Link{Check: forecaster, OnError: message.Accept}, // it only tells
 		).Timed(now),
 		// The signer first: it completes the record that the others count and store.
-		Observers: append([]message.Observer{signer, counted}, observers...),
+		Observers: append([]message.Observer{signer, own, alerts.Unseen(counted)}, observers...),
 		NewBodies: cfg.Survival.Mend,
 	}
 	return &assembly{pipeline, scanner, signer}, nil

@@ -26,6 +26,7 @@ func (d *daemon) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
 // tell says how a reload went.
 func (d *daemon) tell(err error) {
 	d.metrics.Reloaded(err == nil, err == nil && !d.unread)
+	d.alertStale(err)
 	if err != nil {
 		d.log.Error("reload failed, the old configuration stays in force", "error", err)
 	}

@@ -86,6 +86,7 @@ type daemon struct {
 	found    *tally.Tally
 	alerts   *alerts.Manager
 	journal  *journal.Journal
+	own      *alerts.Own // the mail of our own alerts
 	current  atomic.Pointer[message.Pipeline]
 	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
@@ -119,7 +120,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	if d.found, err = tally.Open(cfg.State, e.now, d.log); err != nil {
 		return nil, stateHint(errors.Join(err, d.store.Close(), d.unlock()))
 	}
-	d.alerts = openAlerts(e, cfg, d.metrics, d.log)
+	d.openAlerts(cfg)
 	d.journal = d.openJournal(cfg)
 	if err := d.use(cfg); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -156,7 +157,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found, d.journal}, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found, d.journal}, d.own, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
@@ -172,11 +173,13 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.alerts.Use(cfg.Alerts)
 	d.journal.Use(cfg.Journal)
+	d.alertBroken(a.signer)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
 	d.unwatch = cancel
+	told := d.alertClamd(cfg.Scanning.Clamd)
 	if a.scanner != nil {
-		go a.scanner.Watch(ctx, clamdWatch)
+		go a.scanner.Watch(ctx, clamdWatch, told)
 	}
 	return nil
 }

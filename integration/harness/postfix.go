@@ -150,6 +150,9 @@ func backdate(path string) error {
 
 func (p *Postfix) etc() string { return filepath.Join(p.dir, "etc") }
 
+// ConfigDir returns the folder of its main.cf, which its commands are told by MAIL_CONFIG.
+func (p *Postfix) ConfigDir() string { return p.etc() }
+
 // Addr returns where Postfix takes mail by SMTP, over IPv4.
 func (p *Postfix) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)) }
 

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -106,6 +107,7 @@ type Env struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Metrics  Metrics // nil: none
+	Seal     *Seal   // of the mail
 }
 
 // Metrics counts. It must be safe for concurrent use and must not call the Manager.
@@ -306,11 +308,16 @@ func (m *Manager) Active() []Status {
 }
 
 func (m *Manager) sorted() []Status {
-	all := make([]Status, 0, len(m.active))
-	for _, s := range m.active {
+	all := []Status{}
+	for _, s := range m.ordered() {
 		all = append(all, *s)
 	}
-	slices.SortFunc(all, func(a, b Status) int {
+	return all
+}
+
+func (m *Manager) ordered() []*Status {
+	all := slices.Collect(maps.Values(m.active))
+	slices.SortFunc(all, func(a, b *Status) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), b.Since.Compare(a.Since),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Subject, b.Subject))
 	})

@@ -61,6 +61,7 @@ type channel struct {
 	name    string
 	deliver func(ctx context.Context, n Notification) error
 	manager *Manager
+	wait    time.Duration // before the second attempt
 
 	mu     sync.Mutex
 	queue  []Notification // the first one is being delivered
@@ -72,10 +73,19 @@ type channel struct {
 func newChannels(o Options, m *Manager) []*channel {
 	var all []*channel
 	add := func(name string, deliver func(context.Context, Notification) error) {
-		all = append(all, &channel{name: name, deliver: deliver, manager: m, more: make(chan struct{}, 1), done: make(chan struct{})})
+		all = append(all, &channel{name: name, deliver: deliver, manager: m, wait: firstWait, more: make(chan struct{}, 1), done: make(chan struct{})})
 	}
 	if o.Log {
 		add(channelLog, logTo(m.env.Log))
+	}
+	if o.Webhook.URL != "" {
+		add(channelWebhook, post(o.Webhook, m.env))
+	}
+	if len(o.Command) > 0 {
+		add(channelCommand, execute(o.Command, o.CommandTimeout))
+	}
+	if len(o.Mail.To) > 0 {
+		add(channelMail, (&mailer{o.Mail, m.env, m.env.Seal}).send)
 	}
 	return all
 }
@@ -166,7 +176,7 @@ func (c *channel) drop() {
 // was stopped meanwhile.
 func (c *channel) tryUntilOver(ctx context.Context, n Notification) bool {
 	began := time.Now()
-	wait := firstWait
+	wait := c.wait
 	for {
 		err := c.attempt(ctx, n)
 		if ctx.Err() != nil {

@@ -34,11 +34,11 @@ func (m *Manager) step() {
 	now := m.env.Now()
 	m.mu.Lock()
 	m.mindTooMany(now)
-	for k, s := range m.active {
+	for _, s := range m.ordered() {
 		switch {
 		case !s.Over.IsZero():
 			if since(&s.Over, now) >= m.patience(s) {
-				m.resolve(k, s, now)
+				m.resolve(s, now)
 			}
 		case since(&s.Told, now) >= m.opts.Repeat:
 			m.tell(s, Repeated, now)
@@ -81,7 +81,8 @@ func (m *Manager) patience(s *Status) time.Duration {
 	return patience
 }
 
-func (m *Manager) resolve(k key, s *Status, now time.Time) {
+func (m *Manager) resolve(s *Status, now time.Time) {
+	k := key{s.Name, s.Subject}
 	m.tell(s, Resolved, now)
 	delete(m.active, k)
 	if len(m.recent) < maxActive {
