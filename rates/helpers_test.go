@@ -173,7 +173,7 @@ func (s *Store) sum(k Kind, key string, c Count) uint64 {
 	if e == nil {
 		return 0
 	}
-	return e.series.sum(c, s.time.seconds(), hour)
+	return e.series.sum(c, s.time.seconds()-hour)
 }
 
 // report saves and reads back.

@@ -8,7 +8,7 @@ import "context"
 // Store, which then still has every count, for the report and for the time in which
 // the shared one is away.
 //
-// It is safe for concurrent use. Claims are read during the call only.
+// It is safe for concurrent use. Claims are used during the call only.
 type Ledger interface {
 	// Reserve takes a place for one message under the bounds of all its claims, or
 	// under none: when a bound that refuses has no room, the Reservation is nil. It
@@ -38,8 +38,26 @@ type Claim struct {
 	Kind   Kind
 	Key    string
 	Bounds []Bound // the limits that the key is held to, as they are for this key
+	Since  int64   // Unix seconds: what was sent until then does not count, for the key was reset; 0: all counts
 	Want   Amounts
 	Done   Figures // set when the outcome is known
+
+	// Fullest is set by Reserve: the bound that is used most, this message included.
+	Fullest Fill
+}
+
+// A Fill is how much of a bound is used.
+type Fill struct {
+	Bound *Bound // nil: there is none
+	Used  uint64 // sent in the window or under way
+}
+
+// Share is how much of the bound is used, 1 when it is full.
+func (f Fill) Share() float64 {
+	if f.Bound == nil {
+		return 0
+	}
+	return float64(f.Used) / float64(f.Bound.Max)
 }
 
 // Amounts are what one message asks for, of every figure that a limit may count.

@@ -15,7 +15,7 @@ func (s *Store) Reserve(_ context.Context, claims []Claim) (Reservation, []Exces
 		if len(c.Bounds) == 0 {
 			continue
 		}
-		p, excess, err := s.shard(c).reserve(c.Key, now, c.Bounds, c.Want)
+		p, excess, err := s.shard(c).reserve(c, now)
 		if err != nil && binding(c.Bounds) {
 			r.release(claims)
 			return nil, nil, fmt.Errorf("count %v %s: %w", c.Kind, printable(c.Key), err)
@@ -53,7 +53,7 @@ func (r *reservation) Resize(_ context.Context, claims []Claim, bytes uint64) ([
 		if p.entry == nil {
 			continue
 		}
-		excess := p.shard.resize(p, now, claims[n].Bounds, bytes)
+		excess := p.shard.resize(p, &claims[n], now, bytes)
 		for _, x := range excess {
 			x.Claim = n
 			over = append(over, x)
@@ -92,7 +92,7 @@ func (s *Store) settle(c *Claim, p place, now int64) {
 		return
 	}
 	windows := *s.tables[c.Kind].windows.Load()
-	err := s.shard(c).settle(c.Key, p, now, rule{windows: windows, bounds: c.Bounds}, bucketOf(c.Done))
+	err := s.shard(c).settle(c.Key, p, now, rule{windows: windows, bounds: c.Bounds, since: c.Since}, bucketOf(c.Done))
 	if err != nil && c.Done.Messages > 0 && s.fullSaid.due(s.time.clock()) {
 		s.log.Error("rates: a message that left was not counted", "per", c.Kind.String(), "key", c.Key, "error", err)
 	}

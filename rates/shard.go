@@ -68,34 +68,34 @@ type place struct {
 	amount Amounts
 }
 
-// reserve takes a place for a message if no limit that refuses stands against
-// it. It returns every limit that has no room, in their order.
-func (s *shard) reserve(key string, now int64, bounds []Bound, want Amounts) (place, []Excess, error) {
+// reserve takes a place for a claim if no limit that refuses stands against it. It
+// returns every limit that has no room, in their order.
+func (s *shard) reserve(c *Claim, now int64) (place, []Excess, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := s.open(key, true)
+	e, err := s.open(c.Key, true)
 	if err != nil {
 		return place{}, nil, err
 	}
-	over := e.exceeds(now, bounds, want)
+	over := e.exceeds(now, c, c.Want)
 	if Refusing(over) {
 		s.shelve(e)
 		return place{}, over, nil
 	}
-	e.underway.add(want)
-	return place{shard: s, entry: e, amount: want}, over, nil
+	e.underway.add(c.Want)
+	return place{shard: s, entry: e, amount: c.Want}, over, nil
 }
 
 // resize changes the octets of a place to what the message truly has. Limits on
 // bytes are asked again if that is more.
-func (s *shard) resize(p *place, now int64, bounds []Bound, bytes uint64) []Excess {
+func (s *shard) resize(p *place, c *Claim, now int64, bytes uint64) []Excess {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := p.entry
 	e.underway.subtract(Amounts{Bytes: p.amount.Bytes})
 	var over []Excess
 	if bytes > p.amount.Bytes {
-		over = e.exceeds(now, bounds, Amounts{Bytes: bytes})
+		over = e.exceeds(now, c, Amounts{Bytes: bytes})
 	}
 	if !Refusing(over) {
 		p.amount.Bytes = bytes
@@ -104,18 +104,24 @@ func (s *shard) resize(p *place, now int64, bounds []Bound, bytes uint64) []Exce
 	return over
 }
 
-// exceeds returns the limits that have no room for what a message wants.
-func (e *entry) exceeds(now int64, bounds []Bound, want Amounts) []Excess {
+// exceeds returns the limits that have no room for what a message wants, and notes
+// the fullest of them all.
+func (e *entry) exceeds(now int64, c *Claim, want Amounts) []Excess {
 	var over []Excess
-	for i := range bounds {
-		l := &bounds[i]
+	for i := range c.Bounds {
+		l := &c.Bounds[i]
 		n := want.Of(l.Count)
-		if n == 0 {
-			continue
+		from := max(now-l.Every, c.Since+1)
+		used := saturate(e.series.sum(l.Count, from), e.underway.Of(l.Count))
+		total := saturate(used, n)
+		if fill := (Fill{l, total}); n > 0 && fill.Share() >= c.Fullest.Share() {
+			c.Fullest = fill
 		}
-		used := saturate(e.series.sum(l.Count, now, l.Every), e.underway.Of(l.Count))
-		if total := saturate(used, n); total > l.Max {
-			frees := e.series.frees(l.Count, now, l.Every, total-l.Max)
+		if n > 0 && total > l.Max {
+			frees := e.series.frees(l.Count, from, total-l.Max)
+			if frees > 0 {
+				frees += l.Every + 1 - now
+			}
 			over = append(over, Excess{Bound: l, Used: used, Want: n, Frees: frees})
 		}
 	}
@@ -126,6 +132,7 @@ func (e *entry) exceeds(now int64, bounds []Bound, want Amounts) []Excess {
 type rule struct {
 	windows windows
 	bounds  []Bound
+	since   int64 // of the claim
 }
 
 // settle ends a place, if there is one, and counts what became of the message.
@@ -149,7 +156,7 @@ func (s *shard) settle(key string, p place, now int64, r rule, b bucket) error {
 	}
 	if !b.empty() {
 		b.last = second(now)
-		s.record(e, now, r.windows, b)
+		s.record(e, now, r, b)
 		e.watch(now, r.bounds)
 	}
 	s.shelve(e)
@@ -157,8 +164,8 @@ func (s *shard) settle(key string, p place, now int64, r rule, b bucket) error {
 }
 
 // record adds to the counts of an entry that is in no list.
-func (s *shard) record(e *entry, now int64, ws windows, b bucket) {
-	s.append(e, now, ws, b)
+func (s *shard) record(e *entry, now int64, r rule, b bucket) {
+	s.append(e, now, r, b)
 	s.markUnsaved(e, b)
 }
 
@@ -187,19 +194,19 @@ func (s *shard) dropUnsaved(e *entry) {
 }
 
 // append puts a bucket at the end of an entry's series, within the memory that there is.
-func (s *shard) append(e *entry, now int64, ws windows, b bucket) {
+func (s *shard) append(e *entry, now int64, r rule, b bucket) {
 	n := len(e.series)
 	if n > 0 {
 		newest := &e.series[n-1]
 		// The clock is read outside the lock: a bucket may come a moment late.
 		b.last = max(b.last, newest.last)
-		if sameCell(newest.last, b.last, ws[0].width) {
+		if mergeable(newest.last, b.last, r.windows[0].width, r.since) {
 			newest.absorb(b)
 			return
 		}
 	}
 	if n == cap(e.series) {
-		s.extend(e, now, ws)
+		s.extend(e, now, r)
 	}
 	if n = len(e.series); n > 0 && n == cap(e.series) {
 		e.series[n-1].absorb(b)
@@ -210,8 +217,8 @@ func (s *shard) append(e *entry, now int64, ws windows, b bucket) {
 
 // extend makes room in an entry's series: by what time allows, else by more
 // memory, else at the price of exactness.
-func (s *shard) extend(e *entry, now int64, ws windows) {
-	e.series = e.series.thin(now, ws)
+func (s *shard) extend(e *entry, now int64, r rule) {
+	e.series = e.series.thin(now, r.windows, r.since)
 	room := cap(e.series)
 	if len(e.series) <= room/2 && room > 0 {
 		return
@@ -219,7 +226,7 @@ func (s *shard) extend(e *entry, now int64, ws windows) {
 	more := max(room, 1)
 	if !s.makeRoom(more * bucketCost) {
 		if len(e.series) == room {
-			e.series = e.series.coarsen(now, ws, max(room/2, 1))
+			e.series = e.series.coarsen(now, r.windows, r.since, max(room/2, 1))
 		}
 		return
 	}
@@ -234,7 +241,7 @@ func (e *entry) watch(now int64, bounds []Bound) {
 		if l.Then == actObserve {
 			continue
 		}
-		if sum := e.series.sum(l.Count, now, l.Every); sum >= l.Max-l.Max/2 {
+		if sum := e.series.sum(l.Count, now-l.Every); sum >= l.Max-l.Max/2 {
 			e.guard = max(e.guard, second(now+l.Every+1))
 		}
 	}

@@ -171,7 +171,7 @@ func (s *Store) restore(r row) {
 	if err != nil { // nothing is guarded yet, so there is always something to forget
 		return
 	}
-	shard.append(e, now, exact, r.bucket)
+	shard.append(e, now, rule{windows: exact}, r.bucket)
 	shard.shelve(e)
 }
 

@@ -126,40 +126,41 @@ func (a *bucket) of(c Count) uint64 {
 // than the window and one cell.
 type series []bucket
 
-// sum adds up the last length seconds. An event of second s may have happened
-// as late as s+1, so the second that is exactly length old still counts.
-func (s series) sum(c Count, now, length int64) uint64 {
+// sum adds up what happened from a second on. An event of second s may have happened
+// as late as s+1, so for a window the second that is exactly its length old still counts.
+func (s series) sum(c Count, from int64) uint64 {
 	var total uint64
-	for i := len(s) - 1; i >= 0 && int64(s[i].last) >= now-length; i-- {
+	for i := len(s) - 1; i >= 0 && int64(s[i].last) >= from; i-- {
 		total = saturate(total, s[i].of(c))
 	}
 	return total
 }
 
-// frees returns in how many seconds at least need of the last length seconds'
-// sum will have left the window, or 0 if there is not so much in it.
-func (s series) frees(c Count, now, length int64, need uint64) int64 {
+// frees returns the second of the event with which at least need of the sum from a
+// second on will have left a window, or 0 if there is not so much in it.
+func (s series) frees(c Count, from int64, need uint64) int64 {
 	var freed uint64
 	for i := range s {
-		if int64(s[i].last) < now-length {
+		if int64(s[i].last) < from {
 			continue
 		}
 		if freed = saturate(freed, s[i].of(c)); freed >= need {
-			return int64(s[i].last) + length + 1 - now
+			return int64(s[i].last)
 		}
 	}
 	return 0
 }
 
-// thin merges in place what the windows need not tell apart any more and drops what none of them reaches.
-func (s series) thin(now int64, ws windows) series {
+// thin merges in place what the windows need not tell apart any more and drops what
+// none of them reaches. What was until a reset stays apart from what came after it.
+func (s series) thin(now int64, ws windows, reset int64) series {
 	kept := s[:0]
 	for _, b := range s {
 		width := ws.width(now - int64(b.last))
 		if width == 0 {
 			continue
 		}
-		if n := len(kept); n > 0 && sameCell(kept[n-1].last, b.last, width) {
+		if n := len(kept); n > 0 && mergeable(kept[n-1].last, b.last, width, reset) {
 			kept[n-1].absorb(b)
 			continue
 		}
@@ -170,17 +171,22 @@ func (s series) thin(now int64, ws windows) series {
 
 // coarsen merges in wider and wider cells until no more than so many buckets
 // are left: the sums stay on the safe side and get less exact.
-func (s series) coarsen(now int64, ws windows, most int) series {
+func (s series) coarsen(now int64, ws windows, reset int64, most int) series {
+	most = max(most, 2) // a reset may stand between two
 	for wide := slices.Clone(ws); len(s) > most; {
 		for i := range wide {
 			wide[i].width *= 2
 		}
-		s = s.thin(now, wide)
+		s = s.thin(now, wide, reset)
 	}
 	return s
 }
 
-func sameCell(a, b uint32, width int64) bool { return int64(a)/width == int64(b)/width }
+// mergeable reports whether what happened in two seconds, the earlier one first, may
+// be kept as one.
+func mergeable(a, b uint32, width, reset int64) bool {
+	return int64(a)/width == int64(b)/width && !(int64(a) <= reset && reset < int64(b))
+}
 
 func saturate32(a, b uint32) uint32 { return clamp(int64(a) + int64(b)) }
 

@@ -52,16 +52,16 @@ func TestMergingOnlyMovesToLater(t *testing.T) {
 			at += 1 + random.Int64N(1<<random.IntN(14))
 		}
 		for name, merge := range map[string]func(series) series{
-			"thin":    func(s series) series { return s.thin(now, ws) },
-			"coarsen": func(s series) series { return s.coarsen(now, ws, 3) },
+			"thin":    func(s series) series { return s.thin(now, ws, 0) },
+			"coarsen": func(s series) series { return s.coarsen(now, ws, 0, 3) },
 		} {
 			merged := merge(append(series(nil), s...))
 			for _, c := range []Count{CountMessages, CountRecipients, CountBytes} {
-				if all := s.sum(c, now, day); merged.sum(c, now, day) != all {
-					t.Fatalf("%s: %d %v of %d", name, merged.sum(c, now, day), c, all)
+				if all := s.sum(c, now-day); merged.sum(c, now-day) != all {
+					t.Fatalf("%s: %d %v of %d", name, merged.sum(c, now-day), c, all)
 				}
 				for length := int64(0); length < day; length += 1 + length/3 {
-					if merged.sum(c, now, length) < s.sum(c, now, length) {
+					if merged.sum(c, now-length) < s.sum(c, now-length) {
 						t.Fatalf("%s: some of the last %d s is lost", name, length)
 					}
 				}
