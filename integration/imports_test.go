@@ -36,6 +36,7 @@ const (
 	roomAlerts    = "pratique/telemetry/alerts"
 	roomMTA       = "pratique/posture/mta"
 	roomConfigs   = "pratique/configs"
+	roomSetup     = "pratique/configs/setup"
 	roomOpenDKIM  = "pratique/configs/opendkim"
 	roomProof     = "pratique/configs/opendkim/proof"
 )
@@ -101,6 +102,7 @@ func table() map[string]room {
 		roomAlerts:    {rooms: []string{roomMessage}},
 		roomMTA:       {},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
+		roomSetup:     {rooms: []string{roomConfigs, roomMTA}},
 		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.
 		roomProof: {rooms: []string{roomOpenDKIM, roomMessage, roomAccess, roomSigning, "pratique/milter/miltertest"}, libraries: []string{goMilter}},

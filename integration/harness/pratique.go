@@ -45,21 +45,32 @@ func StartPratique(ctx context.Context, binary, dir string, listen []string, con
 	if err := p.configure(config); err != nil {
 		return nil, err
 	}
-	process, err := startProcess(exec.Command(binary, "serve", "--config", p.Config()), filepath.Join(dir, "pratique.log"))
+	return p, p.serve(ctx, binary)
+}
+
+// ServeConfig starts the daemon with the pratique.toml that is in a folder, which
+// has it log in JSON and listen at so many addresses.
+func ServeConfig(ctx context.Context, binary, dir string, addresses int) (*Pratique, error) {
+	p := &Pratique{dir: dir, listen: make([]string, addresses)}
+	return p, p.serve(ctx, binary)
+}
+
+func (p *Pratique) serve(ctx context.Context, binary string) error {
+	process, err := startProcess(exec.Command(binary, "serve", "--config", p.Config()), filepath.Join(p.dir, "pratique.log"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.Process = process
 	err = process.untilReady(ctx, func() error {
-		if got := len(p.said("listening")); got < len(listen) {
-			return fmt.Errorf("it listens at %d of %d addresses", got, len(listen))
+		if got := len(p.said("listening")); got < len(p.listen) {
+			return fmt.Errorf("it listens at %d of %d addresses", got, len(p.listen))
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(err, process.Close())
+		return errors.Join(err, process.Close())
 	}
-	return p, nil
+	return nil
 }
 
 // Config returns the path of the configuration.

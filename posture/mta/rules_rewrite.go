@@ -306,7 +306,7 @@ func judgeConversion(p *Postfix, ours Ours) []Finding {
 	f := Finding{Status: Warn, Where: p.where(name), Found: name + " is off",
 		Means: "An 8bit message to a next hop without 8BITMIME is converted after it was signed: the signature breaks.",
 		Fix:   []string{postconf(name, "yes"), "or in pratique.toml, [survival]: mend = true"}}
-	if _, known := p.defaults[name]; !known && !p.atLeast("3.9") {
+	if !p.Converts() {
 		f.Status, f.Found = Info, strings.TrimSpace("Postfix "+p.Version)+" can't convert 8bit mail before it is signed (3.9 can)"
 		f.Fix = []string{"in pratique.toml, [survival]: mend = true"}
 	}

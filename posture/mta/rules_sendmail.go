@@ -235,3 +235,9 @@ func (s *Sendmail) judgeRelay(Ours) []Finding {
 	}
 	return found
 }
+
+// SendmailLines are the lines for sendmail.mc that put the milter in front of all mail.
+func SendmailLines(ours Ours) string {
+	line := (&Sendmail{}).line(ours)
+	return strings.TrimPrefix(line, "in sendmail.mc: ")
+}

@@ -1,0 +1,352 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pratique/configs"
+	"pratique/configs/setup"
+	"pratique/posture/mta"
+	"pratique/signing/keystore"
+)
+
+// setupOptions are the flags of setup.
+type setupOptions struct {
+	config, state, postfix, sendmail  string
+	listen, hostname, clamd, user     string
+	domains, networks                 []string
+	apply, undo, yes, noDNS, noDaemon bool
+}
+
+// setUp makes a working installation out of nothing: a configuration, keys, the
+// records to publish, and the lines for the MTA. What is there already it leaves
+// and builds on, so that it can be run again.
+func setUp(e *env, args []string) (int, error) {
+	o := setupOptions{}
+	fs := e.flags("setup")
+	fs.StringVar(&o.config, "config", defaultConfig, "the configuration `file` to write")
+	fs.StringVar(&o.state, "state", "", "the state `folder` (default /var/lib/pratique)")
+	fs.StringVar(&o.postfix, "postfix", "", "the `folder` of main.cf (default: where it usually is)")
+	fs.StringVar(&o.sendmail, "sendmail", "", "sendmail's cf or mc `file`, in place of Postfix")
+	fs.StringVar(&o.listen, "listen", "", "where the milter listens: unix:/path or inet:host:port")
+	fs.StringVar(&o.hostname, "hostname", "", "the full name of this host (default: Postfix's myhostname)")
+	fs.StringVar(&o.clamd, "clamd", "", "clamd: unix:/path, tcp:host:port or off (default: where it is found)")
+	fs.StringVar(&o.user, "user", "", "the user that the daemon runs as (default: pratique, if there is one)")
+	fs.Func("domain", "a `domain` whose mail is to be signed; may be given several times", appendTo(&o.domains))
+	fs.Func("network", "a `network` whose clients may send; may be given several times", appendTo(&o.networks))
+	fs.BoolVar(&o.apply, "apply", false, "change Postfix, once the milter answers")
+	fs.BoolVar(&o.undo, "undo", false, "give Postfix its settings back")
+	fs.BoolVar(&o.yes, "yes", false, "ask nothing: take what is proposed")
+	fs.BoolVar(&o.noDNS, "no-dns", false, "do not look at the DNS when it is checked")
+	if err := e.parse(fs, args, 0, 0); err != nil {
+		return 0, err
+	}
+	ctx := context.Background()
+	if o.undo {
+		return undoSetup(ctx, e, o)
+	}
+	return newInstaller(e, o).run(ctx)
+}
+
+func appendTo(list *[]string) func(string) error {
+	return func(text string) error {
+		*list = append(*list, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })...)
+		return nil
+	}
+}
+
+// installer is one run of setup.
+type installer struct {
+	*printer
+	e       *env
+	o       setupOptions
+	ask     *dialogue
+	postfix *mta.Postfix // nil: another MTA
+	owner   *setup.Owner
+	cfg     *configs.Config
+}
+
+func newInstaller(e *env, o setupOptions) *installer {
+	return &installer{printer: &printer{w: e.stdout}, e: e, o: o, ask: newDialogue(e, o.yes)}
+}
+
+// run goes through the steps of an installation. Each leaves what it finds done.
+func (in *installer) run(ctx context.Context) (int, error) {
+	for _, step := range []func(context.Context) error{in.findMTA, in.findOwner, in.configure, in.makeKeys, in.wire} {
+		if err := step(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if in.err != nil {
+		return 0, in.err
+	}
+	if !in.o.apply {
+		return exitClean, nil
+	}
+	in.line("\nWhat pratique check says:")
+	args := []string{"--config", in.o.config}
+	if in.o.noDNS {
+		args = append(args, "--no-dns")
+	}
+	return check(in.e, args)
+}
+
+// findMTA looks which MTA is there.
+func (in *installer) findMTA(ctx context.Context) error {
+	folder, sendmail := in.o.postfix, in.o.sendmail
+	if folder == "" && sendmail == "" {
+		folder, sendmail = findMTA()
+	}
+	if folder == "" {
+		in.o.sendmail = sendmail
+		in.line("MTA         %s", map[bool]string{true: "none found", false: "sendmail, " + sendmail}[sendmail == ""])
+		return nil
+	}
+	p, err := mta.LoadPostfix(ctx, folder)
+	if err != nil {
+		return withPermissionHint(err)
+	}
+	in.postfix = p
+	in.line("MTA         Postfix %s, %s", p.Version, folder)
+	if milters := p.Milters(); len(milters) > 0 {
+		in.line("            its milters now: %s", strings.Join(milters, ", "))
+	}
+	return nil
+}
+
+// findOwner looks who the daemon runs as.
+func (in *installer) findOwner(context.Context) error {
+	if os.Geteuid() != 0 {
+		return nil // it will be who runs this
+	}
+	name := in.o.user
+	if name == "" {
+		name = "pratique"
+	}
+	u, err := user.Lookup(name)
+	if err != nil && in.o.user == "" {
+		in.line("user        root: there is no user pratique (useradd --system --home-dir /var/lib/pratique --shell /usr/sbin/nologin pratique)")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the user of the daemon: %w", err)
+	}
+	uid, uerr := strconv.Atoi(u.Uid)
+	gid, gerr := strconv.Atoi(u.Gid)
+	in.owner = &setup.Owner{UID: uid, GID: gid}
+	in.line("user        %s", name)
+	return errors.Join(uerr, gerr)
+}
+
+// configure writes the configuration, unless there is one.
+func (in *installer) configure(context.Context) error {
+	if _, err := os.Stat(in.o.config); err == nil {
+		return in.useConfig()
+	}
+	answers, err := in.answers()
+	if err != nil {
+		return err
+	}
+	text, err := answers.Config()
+	if err != nil {
+		return err
+	}
+	in.line("\n%s:\n\n%s", in.o.config, indent(string(text)))
+	if yes, err := in.ask.confirm("Write this configuration?", true); err != nil || !yes {
+		return errors.Join(err, errDeclined(yes))
+	}
+	if err := in.folders(answers); err != nil {
+		return err
+	}
+	if err := setup.WriteConfig(in.o.config, text); err != nil {
+		return withPermissionHint(err)
+	}
+	in.line("written     %s", in.o.config)
+	in.cfg, err = configs.Load(in.o.config)
+	return err
+}
+
+func (in *installer) useConfig() (err error) {
+	if in.cfg, err = configs.Load(in.o.config); err != nil {
+		return err
+	}
+	in.line("configuration %s is there and stays as it is", in.o.config)
+	return nil
+}
+
+func errDeclined(yes bool) error {
+	if yes {
+		return nil
+	}
+	return errors.New("nothing was changed")
+}
+
+// answers asks for what a configuration is made of; what the flags say is not asked.
+func (in *installer) answers() (setup.Answers, error) {
+	a := setup.Answers{State: or(in.o.state, configs.Default().State), Listen: or(in.o.listen, configs.Default().Listen[0])}
+	proposed := configs.Default().Access.Networks
+	if in.postfix != nil {
+		a.Hostname = in.postfix.Value("myhostname")
+		a.Mend = !in.postfix.Converts()
+		proposed = prefixes(in.postfix)
+		if in.o.listen == "" {
+			a.Listen = "unix:" + in.postfix.Socket()
+		}
+		if _, err := user.LookupGroup("postfix"); err == nil && strings.HasPrefix(a.Listen, "unix:") {
+			a.Group = "postfix"
+		}
+	}
+	a.Hostname = or(in.o.hostname, a.Hostname)
+	if !strings.Contains(a.Hostname, ".") {
+		a.Hostname = "" // no full name: the system's is looked up when it is needed
+	}
+	var err error
+	if a.Networks = in.o.networks; a.Networks == nil {
+		a.Networks, err = in.ask.list("Networks whose clients may send", proposed)
+	}
+	if err != nil {
+		return a, err
+	}
+	if in.o.domains == nil {
+		in.o.domains, err = in.ask.list("Domains whose mail is to be signed", in.proposedDomains())
+	}
+	if err != nil {
+		return a, err
+	}
+	a.Clamd, err = in.clamd()
+	return a, err
+}
+
+func (in *installer) clamd() (string, error) {
+	switch in.o.clamd {
+	case "off":
+		return "", nil
+	case "":
+		clamd, err := in.ask.text("clamd, which scans mail (off: none)", or(findClamd(), "off"))
+		if clamd == "off" {
+			clamd = ""
+		}
+		return clamd, err
+	}
+	return in.o.clamd, nil
+}
+
+// findClamd looks where clamd usually listens.
+func findClamd() string {
+	for _, path := range []string{"/run/clamav/clamd.ctl", "/var/run/clamd.scan/clamd.sock", "/run/clamd.scan/clamd.sock", "/tmp/clamd.socket"} {
+		if _, err := os.Stat(path); err == nil {
+			return "unix:" + path
+		}
+	}
+	const probe = 200 * time.Millisecond
+	if c, err := net.DialTimeout("tcp", "127.0.0.1:3310", probe); err == nil {
+		c.Close()
+		return "tcp:127.0.0.1:3310"
+	}
+	return ""
+}
+
+// proposedDomains is the domain that Postfix writes behind a local name, or, if
+// that is the name of the host, the domain of the host.
+func (in *installer) proposedDomains() []string {
+	if in.postfix == nil {
+		return nil
+	}
+	domain := in.postfix.Value("myorigin")
+	if strings.HasPrefix(domain, "/") { // Debian's /etc/mailname
+		text, _ := os.ReadFile(domain)
+		domain, _, _ = strings.Cut(strings.TrimSpace(string(text)), "\n")
+	}
+	if domain == "" || strings.EqualFold(domain, in.postfix.Value("myhostname")) {
+		domain = in.postfix.Value("mydomain")
+	}
+	if !strings.Contains(domain, ".") {
+		return nil
+	}
+	return []string{domain}
+}
+
+func prefixes(p *mta.Postfix) []string {
+	var list []string
+	for _, n := range p.Networks() {
+		list = append(list, n.String())
+	}
+	return list
+}
+
+// folders makes those that the daemon needs.
+func (in *installer) folders(a setup.Answers) error {
+	if err := setup.Folder(a.State, 0o750, in.owner, -1); err != nil {
+		return withPermissionHint(err)
+	}
+	socket, isUnix := strings.CutPrefix(a.Listen, "unix:")
+	if !isUnix {
+		return nil
+	}
+	group := -1
+	if g, err := user.LookupGroup(a.Group); err == nil {
+		group, _ = strconv.Atoi(g.Gid)
+	}
+	owner := in.owner
+	if owner == nil && os.Geteuid() == 0 {
+		owner = &setup.Owner{}
+	}
+	return withPermissionHint(setup.Folder(filepath.Dir(socket), 0o750, owner, group))
+}
+
+// makeKeys makes keys for the domains that have none, and prints all records that are to be published.
+func (in *installer) makeKeys(ctx context.Context) error {
+	store := openKeys(in.e, in.cfg)
+	keys, err := store.Keys()
+	if err != nil {
+		return keysHint(err, store)
+	}
+	for _, domain := range in.o.domains {
+		if slices.ContainsFunc(keys, func(k keystore.Key) bool { return strings.EqualFold(k.Domain, domain) }) || signs(in.cfg, domain) {
+			in.line("keys        %s has its keys", domain)
+			continue
+		}
+		made, err := store.New(ctx, domain, "", keystore.Kind{Type: keystore.RSA}, keystore.Kind{Type: keystore.Ed25519})
+		if err != nil {
+			return keysHint(err, store)
+		}
+		if err := setup.Give(store.Folder(), in.owner); err != nil {
+			return err
+		}
+		in.line("")
+		if in.err == nil {
+			in.err = announce(in.e.stdout, store, made, in.cfg.Keys.ActivateAfter)
+		}
+	}
+	return nil
+}
+
+// signs reports whether the configuration itself has keys for a domain.
+func signs(cfg *configs.Config, domain string) bool {
+	for _, d := range cfg.Signing.Domains {
+		if strings.EqualFold(d.Domain, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ") + "\n"
+}

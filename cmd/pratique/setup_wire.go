@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pratique/configs"
+	"pratique/configs/setup"
+	"pratique/posture/mta"
+)
+
+// wire tells the lines for the MTA, and with --apply has Postfix take them.
+func (in *installer) wire(ctx context.Context) error {
+	if in.postfix == nil {
+		in.line("\nFor sendmail, in sendmail.mc before the MAILER lines:\n\n%s", indent(mta.SendmailLines(oursFor(in.cfg))))
+		return nil
+	}
+	settings := in.postfix.Propose(oursFor(in.cfg))
+	if len(settings) == 0 {
+		in.line("\nPostfix     is set up: nothing is to change in main.cf")
+	} else {
+		in.line("\nFor Postfix:\n")
+		for _, s := range settings {
+			in.line("    %s", s.Command())
+		}
+	}
+	in.tellRest(settings)
+	if len(settings) == 0 {
+		return nil
+	}
+	return in.apply(ctx, settings)
+}
+
+// tellRest tells what those lines do not mend.
+func (in *installer) tellRest(settings []mta.Setting) {
+	report := in.postfix.With(settings).Judge(oursFor(in.cfg))
+	left := report.Count(mta.Fail) + report.Count(mta.Warn)
+	if left == 0 {
+		return
+	}
+	in.line("\nAnd to look at (pratique audit mta tells more):\n")
+	for _, f := range report.Findings {
+		if f.Status == mta.Fail || f.Status == mta.Warn {
+			in.line("    %s %s: %s", f.Status, f.Where, f.Found)
+		}
+	}
+}
+
+// apply changes Postfix once the milter answers. Before that every message would
+// be deferred: Postfix's processes read main.cf as they start, without a reload.
+func (in *installer) apply(ctx context.Context, settings []mta.Setting) error {
+	if !in.o.apply {
+		in.line("\nStart the daemon (configs/pratique.service, or: pratique serve --config %s),\nthen: pratique setup --config %[1]s --apply", in.o.config)
+		return nil
+	}
+	if yes, err := in.ask.confirm("Change Postfix by these lines?", true); err != nil || !yes {
+		return errors.Join(err, errDeclined(yes))
+	}
+	if err := in.answering(ctx); err != nil {
+		return err
+	}
+	w, err := setup.Apply(ctx, in.postfix.Source, in.cfg.State, settings, in.e.now())
+	if err != nil {
+		return withPermissionHint(err)
+	}
+	in.line("changed     %s/main.cf; as it was: %s", w.Folder, w.Backup)
+	running, err := setup.Reload(ctx, w.Folder)
+	switch {
+	case err != nil:
+		return err
+	case running:
+		in.line("reloaded    Postfix")
+	default:
+		in.line("            Postfix is not running")
+	}
+	in.line("            pratique setup --config %s --undo gives it back", in.o.config)
+	return nil
+}
+
+// answering plays a message through every address that the daemon should listen on.
+func (in *installer) answering(ctx context.Context) error {
+	for _, f := range checkMilter(ctx, in.e, in.cfg) {
+		if f.State != "ok" {
+			return hint(fmt.Errorf("nothing was changed, for the milter at %s is not in order: %s", f.Subject, f.Text),
+				"start the daemon first, or mail would be deferred from now on; then run this again")
+		}
+	}
+	return nil
+}
+
+// undoSetup gives Postfix back what setup changed.
+func undoSetup(ctx context.Context, e *env, o setupOptions) (int, error) {
+	cfg, err := configs.Load(o.config)
+	if err != nil {
+		return 0, err
+	}
+	w, left, err := setup.Undo(ctx, cfg.State)
+	if errors.Is(err, setup.ErrNothing) {
+		return 0, hint(err, "what setup --apply does is written down in the state folder, "+cfg.State)
+	}
+	if err != nil {
+		return 0, withPermissionHint(err)
+	}
+	p := &printer{w: e.stdout}
+	p.line("%s/main.cf has its settings back; configuration, keys and records stay as they are", w.Folder)
+	for _, s := range left {
+		p.line("left        %s: somebody changed it since", s.Name)
+	}
+	running, err := setup.Reload(ctx, w.Folder)
+	if err == nil && running {
+		p.line("reloaded    Postfix")
+	}
+	if err == nil {
+		err = p.err
+	}
+	if len(left) > 0 {
+		return exitFindings, err
+	}
+	return exitClean, err
+}
