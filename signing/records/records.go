@@ -138,20 +138,25 @@ func (a *Authority) configured() []server {
 	return servers
 }
 
-// askAll asks servers, a few at a time, and returns their replies in the same order.
-func (a *Authority) askAll(ctx context.Context, servers []server, name string) []reply {
-	perServer := make([][]reply, len(servers))
+// each asks servers, a few at a time, and returns what they say in the same order.
+func each[T any](servers []server, ask func(server) []T) []T {
+	perServer := make([][]T, len(servers))
 	turn := make(chan struct{}, parallel)
 	var group sync.WaitGroup
 	for i, s := range servers {
 		group.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			perServer[i] = a.askServer(ctx, s, name)
+			perServer[i] = ask(s)
 		})
 	}
 	group.Wait()
 	return slices.Concat(perServer...)
+}
+
+// askAll asks servers for TXT records.
+func (a *Authority) askAll(ctx context.Context, servers []server, name string) []reply {
+	return each(servers, func(s server) []reply { return a.askServer(ctx, s, name) })
 }
 
 // askServer asks a server at each of its addresses. An address of a kind that

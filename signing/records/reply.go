@@ -104,7 +104,7 @@ func answered(m *dns.Msg, name string) bool {
 func textsOf(m *dns.Msg, name string) (texts []string, ttl time.Duration) {
 	for _, rr := range m.Answer {
 		if txt, ok := rr.(*dns.TXT); ok && strings.EqualFold(txt.Hdr.Name, name) {
-			texts = append(texts, octets(strings.Join(txt.Txt, "")))
+			texts = append(texts, Octets(strings.Join(txt.Txt, "")))
 			ttl = time.Duration(txt.Hdr.Ttl) * time.Second
 		}
 	}
@@ -122,9 +122,9 @@ func negativeTTL(m *dns.Msg) time.Duration {
 	return 0
 }
 
-// octets undoes the library's presentation of a string: "\123" for octets that
+// Octets undoes the library's presentation of a string: "\123" for octets that
 // do not print, a backslash before quotes and backslashes.
-func octets(text string) string {
+func Octets(text string) string {
 	if !strings.Contains(text, `\`) {
 		return text
 	}

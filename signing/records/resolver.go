@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,44 @@ func (r *resolver) ask(ctx context.Context, name string, kind uint16) (*dns.Msg,
 			return m, nil
 		}
 		failures = append(failures, fmt.Errorf("resolver %s, asked for the %s of %s: %w", addr, dns.TypeToString[kind], show(name), err))
+	}
+	return nil, errors.Join(failures...)
+}
+
+// A Resolver asks a recursive resolver for records of any kind, as receivers of
+// mail do. It keeps nothing between questions, and may be used by several
+// goroutines.
+type Resolver struct{ resolver *resolver }
+
+// NewResolver returns a Resolver. Nothing is read or asked yet; of the options those
+// about authoritative servers do not matter.
+func NewResolver(o Options) *Resolver {
+	return &Resolver{&resolver{wire: wire{timeout: cmp.Or(o.Timeout, DefaultTimeout)}, addr: o.Resolver}}
+}
+
+// Exchange puts a question to each of the resolvers until one answers, whatever the
+// answer is: SERVFAIL, too, from the last one. By TCP if the answer is too long for UDP.
+// The error says in words why there is none.
+func (r *Resolver) Exchange(ctx context.Context, question *dns.Msg) (*dns.Msg, error) {
+	addrs, err := r.resolver.upstream()
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	var failed *dns.Msg
+	for _, addr := range addrs {
+		m, err := r.resolver.wire.put(ctx, addr, question)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("resolver %s: %w", addr, err))
+			continue
+		}
+		if m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError {
+			return m, nil
+		}
+		failed = m
+	}
+	if failed != nil {
+		return failed, nil
 	}
 	return nil, errors.Join(failures...)
 }

@@ -29,6 +29,11 @@ func (w wire) ask(ctx context.Context, addr, name string, kind uint16, recurse b
 	question := new(dns.Msg).SetQuestion(name, kind)
 	question.RecursionDesired = recurse
 	question.SetEdns0(udpSize, false)
+	return w.put(ctx, addr, question)
+}
+
+// put is ask for a question in all its details.
+func (w wire) put(ctx context.Context, addr string, question *dns.Msg) (*dns.Msg, error) {
 	var answer *dns.Msg
 	var err error
 	for range tries {
