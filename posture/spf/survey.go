@@ -1,0 +1,392 @@
+package spf
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"pratique/posture/lookup"
+)
+
+// Survey is what a record is as a whole, with all that it includes: as if no term
+// ever matched.
+type Survey struct {
+	Domain  string
+	Texts   []lookup.Text // the SPF records
+	Octets  int           // of the answer with all TXT records of the domain
+	Lookups int           // terms that ask the DNS (RFC 7208 4.6.4)
+	Voids   int           // look-ups that find nothing
+	Tree    []Branch
+	Defects []Defect
+	// Unknown are look-ups that failed: what lies behind them is not counted.
+	Unknown []error
+}
+
+// Branch is a record in the tree of includes.
+type Branch struct {
+	Depth   int
+	Domain  string
+	Text    string
+	Lookups int // of its own terms
+}
+
+// Code names a kind of defect.
+type Code string
+
+// The defects. Those that make the record an error for all, or for some, receivers
+// are Fatal.
+const (
+	NoRecord      Code = "none"
+	Resembles     Code = "resembles"       // a text that was meant to be a record
+	Several       Code = "several_records" // fatal
+	Syntax        Code = "syntax"          // fatal
+	Loop          Code = "loop"            // fatal
+	TooMany       Code = "too_many_lookups"
+	NearLimit     Code = "near_lookup_limit"
+	TooManyVoids  Code = "too_many_voids"
+	Void          Code = "void"
+	TooManyMX     Code = "too_many_mx"
+	IncludesNone  Code = "includes_none" // fatal: include: or redirect= to a domain without a record
+	Everyone      Code = "everyone"      // +all, or as much
+	NeutralAll    Code = "neutral_all"
+	NoAll         Code = "no_all"
+	Pointer       Code = "ptr"
+	AfterAll      Code = "after_all"
+	UselessModify Code = "redirect_beside_all"
+	Wide          Code = "wide_network"
+	Private       Code = "private_network"
+	Joined        Code = "joined_strings"
+	TooLong       Code = "too_long"
+	BadExp        Code = "exp"
+	UnknownMod    Code = "unknown_modifier"
+	NameMacro     Code = "macro_p"
+	Repeated      Code = "repeated"
+)
+
+// Defect is something that is not well with a record.
+type Defect struct {
+	Code   Code
+	Domain string // whose record it is
+	Term   string // "" if it is the whole record
+	Text   string
+}
+
+// Fatal reports whether receivers get an error, at least some of the time.
+func (d Defect) Fatal() bool {
+	switch d.Code {
+	case Several, Syntax, Loop, TooMany, TooManyVoids, TooManyMX, IncludesNone:
+		return true
+	}
+	return false
+}
+
+// Bounds of a survey: a record made for that could have us ask for ever.
+const (
+	maxDepth  = 20
+	maxTerms  = 60
+	nearLimit = 9
+)
+
+// Look surveys the record of a domain.
+func Look(ctx context.Context, d *lookup.DNS, domain string) Survey {
+	w := &walk{ctx: ctx, dns: d, s: Survey{Domain: strings.ToLower(strings.TrimSuffix(domain, "."))}, seen: map[string]bool{}}
+	w.domain(w.s.Domain, nil)
+	w.limits()
+	return w.s
+}
+
+// Has reports whether there is a defect of a kind.
+func (s Survey) Has(c Code) bool {
+	return slices.ContainsFunc(s.Defects, func(d Defect) bool { return d.Code == c })
+}
+
+type walk struct {
+	ctx  context.Context
+	dns  *lookup.DNS
+	s    Survey
+	seen map[string]bool // domains whose record was looked through for other defects than numbers
+}
+
+func (w *walk) defect(c Code, domain, term, format string, args ...any) {
+	d := Defect{c, domain, term, fmt.Sprintf(format, args...)}
+	if !slices.Contains(w.s.Defects, d) {
+		w.s.Defects = append(w.s.Defects, d)
+	}
+}
+
+func (w *walk) unknown(err error) {
+	if !slices.ContainsFunc(w.s.Unknown, func(other error) bool { return other.Error() == err.Error() }) {
+		w.s.Unknown = append(w.s.Unknown, err)
+	}
+}
+
+// domain looks through the record of a domain, to which these led. It reports
+// whether there is a record.
+func (w *walk) domain(domain string, path []string) bool {
+	if i := slices.Index(path, domain); i >= 0 {
+		w.defect(Loop, path[len(path)-1], "", "it includes itself: %s", strings.Join(append(path[i:], domain), " → "))
+		return true
+	}
+	if len(path) > maxDepth || w.s.Lookups > maxTerms {
+		return true
+	}
+	found, err := find(w.ctx, w.dns, domain)
+	if err != nil {
+		w.unknown(err)
+		return true
+	}
+	if len(path) == 0 {
+		w.s.Texts, w.s.Octets = found.records, found.answer.Octets
+	}
+	if found.none() {
+		w.none(domain, path, found)
+		return false
+	}
+	if len(found.records) > 1 {
+		w.defect(Several, domain, "", "there are %d SPF records, and there may be one: receivers take it for an error (RFC 7208 4.5)", len(found.records))
+		return true
+	}
+	w.record(domain, found.records[0], path)
+	return true
+}
+
+// none says why there is no record, where something resembles one.
+func (w *walk) none(domain string, path []string, f found) {
+	for _, text := range f.others {
+		if why := resembles(text.String()); why != "" {
+			w.defect(Resembles, domain, "", "%.60q is no SPF record: %s", text.String(), why)
+		}
+	}
+	if len(path) == 0 {
+		w.defect(NoRecord, domain, "", "there is no SPF record")
+	}
+}
+
+// resembles says why a text that was meant to be a record is none, or returns "".
+func resembles(text string) string {
+	trimmed := strings.ToLower(strings.TrimLeft(text, " \t\"'“"))
+	switch {
+	case strings.HasPrefix(trimmed, version) && trimmed != strings.ToLower(text):
+		return "something stands before v=spf1"
+	case strings.HasPrefix(trimmed, version):
+		return "v=spf1 must be followed by a space"
+	case strings.HasPrefix(trimmed, "v=spf"), strings.HasPrefix(trimmed, "v = spf"), strings.HasPrefix(trimmed, "v=sfp"), strings.HasPrefix(trimmed, "spf1 "):
+		return "it must begin with v=spf1 and a space"
+	case strings.HasPrefix(trimmed, "spf2.0/"):
+		return "this is Sender ID, which nobody looks at any more (RFC 6654); v=spf1 is wanted"
+	}
+	return ""
+}
+
+// record looks through one record.
+func (w *walk) record(domain string, text lookup.Text, path []string) {
+	at := len(w.s.Tree)
+	w.s.Tree = append(w.s.Tree, Branch{Depth: len(path), Domain: domain, Text: text.String()})
+	r, problem := parse(text.String())
+	if problem != nil {
+		w.defect(Syntax, domain, problem.term, "%s", problem.text)
+		if joint := jointIn(text, problem.term); joint != "" {
+			w.defect(Joined, domain, problem.term, "the strings of the record are joined without a space: %s", joint)
+		}
+		return
+	}
+	if !w.seen[domain] {
+		w.seen[domain] = true
+		w.form(domain, r, len(path) == 0)
+	}
+	path = append(slices.Clone(path), domain)
+	for _, t := range r.mechanisms {
+		if t.name == "all" {
+			return // nothing behind it is reached
+		}
+		w.term(domain, t, path, at)
+	}
+	if r.redirect != nil {
+		w.term(domain, *r.redirect, path, at)
+	}
+}
+
+// jointIn returns the place where two strings of a TXT record meet within a term.
+func jointIn(text lookup.Text, term string) string {
+	for i := 1; i < len(text); i++ {
+		left, right := text[i-1][strings.LastIndexByte(text[i-1], ' ')+1:], text[i]
+		if end := strings.IndexByte(right, ' '); end >= 0 {
+			right = right[:end]
+		}
+		if left != "" && right != "" && left+right == term {
+			return fmt.Sprintf("%q and %q", left, right)
+		}
+	}
+	return ""
+}
+
+// term counts a term that asks, and asks what it asks.
+func (w *walk) term(domain string, t term, path []string, branch int) {
+	if !t.asks() || w.s.Lookups > maxTerms {
+		return
+	}
+	w.s.Lookups++
+	w.s.Tree[branch].Lookups++
+	target := strings.ToLower(strings.TrimSuffix(t.spec, "."))
+	if target == "" {
+		target = domain
+	}
+	if hasMacros(target) || t.name == "ptr" {
+		return // depends on who sends
+	}
+	switch t.name {
+	case "include", "redirect":
+		if !w.domain(target, path) {
+			w.defect(IncludesNone, domain, t.text, "%s has no SPF record, which is an error for the whole (RFC 7208 5.2, 6.1)", target)
+		}
+	case "a":
+		w.addresses(domain, t, target)
+	case "exists":
+		answer, err := w.dns.Ask(w.ctx, target, dns.TypeA)
+		w.counted(domain, t, target, "A record", len(answer.Records), err)
+	case "mx":
+		exchangers, err := w.dns.Exchangers(w.ctx, target)
+		w.counted(domain, t, target, "MX record", len(exchangers), err)
+		if len(exchangers) > maxNames {
+			w.defect(TooManyMX, domain, t.text, "%s has %d MX records, and %d is the limit: an error for receivers (RFC 7208 4.6.4)", target, len(exchangers), maxNames)
+		}
+	}
+}
+
+// addresses counts a look-up as void if it is for senders of one kind of address at least.
+func (w *walk) addresses(domain string, t term, target string) {
+	addrs, err := w.dns.AllAddresses(w.ctx, target)
+	if len(addrs) > 0 {
+		err = nil
+	}
+	w.counted(domain, t, target, "address", len(addrs), err)
+}
+
+// counted counts a look-up that found nothing.
+func (w *walk) counted(domain string, t term, target, what string, n int, err error) {
+	switch {
+	case err != nil:
+		w.unknown(err)
+	case n == 0:
+		w.s.Voids++
+		w.defect(Void, domain, t.text, "%s has no %s: the term does nothing but use up one of the %d look-ups that may find nothing", target, what, MaxVoids)
+	}
+}
+
+// limits holds the numbers of the whole against the limits.
+func (w *walk) limits() {
+	s := &w.s
+	most := fmt.Sprint(s.Lookups)
+	if s.Lookups > maxTerms {
+		most = fmt.Sprintf("more than %d", maxTerms)
+	}
+	switch {
+	case s.Lookups > MaxLookups:
+		w.defect(TooMany, s.Domain, "", "it takes %s look-ups, and %d is the limit: whoever is not matched before the limit gets an error (RFC 7208 4.6.4)", most, MaxLookups)
+	case s.Lookups >= nearLimit:
+		w.defect(NearLimit, s.Domain, "", "it takes %d look-ups of %d: one more by somebody whom you include, and it is an error", s.Lookups, MaxLookups)
+	}
+	if s.Voids > MaxVoids {
+		w.defect(TooManyVoids, s.Domain, "", "%d of its look-ups find nothing, and %d is the limit: an error for receivers that hold it (RFC 7208 4.6.4)", s.Voids, MaxVoids)
+	}
+	if len(s.Texts) == 1 && len(s.Texts[0].String()) > 450 {
+		w.defect(TooLong, s.Domain, "", "the record has %d characters; up to about 450 fit into every answer (RFC 7208 3.4)", len(s.Texts[0].String()))
+	} else if s.Octets > 512 {
+		w.defect(TooLong, s.Domain, "", "the answer with all TXT records has %d octets; what is over 512 needs EDNS or TCP, which some receivers still lack (RFC 7208 3.4)", s.Octets)
+	}
+}
+
+// form looks for what is wrong with one record by itself.
+func (w *walk) form(domain string, r record, top bool) {
+	seen := map[string]bool{}
+	all := slices.IndexFunc(r.mechanisms, func(t term) bool { return t.name == "all" })
+	for i, t := range r.mechanisms {
+		w.mechanism(domain, t)
+		if key := strings.ToLower(t.text); seen[key] {
+			w.defect(Repeated, domain, t.text, "stands twice")
+		} else {
+			seen[key] = true
+		}
+		if all >= 0 && i > all {
+			w.defect(AfterAll, domain, t.text, "stands behind %q, and is never reached", r.mechanisms[all].text)
+		}
+	}
+	if r.redirect != nil && all >= 0 {
+		w.defect(UselessModify, domain, r.redirect.text, "is ignored, because the record has %q (RFC 7208 6.1)", r.mechanisms[all].text)
+	}
+	for _, t := range r.unknown {
+		w.defect(UnknownMod, domain, t.text, "nobody knows this modifier; it is ignored")
+	}
+	if !top {
+		return
+	}
+	switch {
+	case all < 0 && r.redirect == nil:
+		w.defect(NoAll, domain, "", "it ends without \"all\": who is not listed is neither permitted nor refused, as with ?all")
+	case all >= 0 && r.mechanisms[all].qualifier == '?':
+		w.defect(NeutralAll, domain, r.mechanisms[all].text, "says nothing about who is not listed")
+	}
+	if r.exp != nil && !hasMacros(r.exp.spec) {
+		w.explanation(domain, *r.exp)
+	}
+}
+
+// mechanism looks for what is unwise in one mechanism.
+func (w *walk) mechanism(domain string, t term) {
+	switch {
+	case t.name == "all" && t.qualifier == '+':
+		w.defect(Everyone, domain, t.text, "permits every address of the Internet to send as the domain")
+	case t.name == "ptr":
+		w.defect(Pointer, domain, t.text, "ptr is slow, and should not be used (RFC 7208 5.5); some receivers skip it. List the addresses instead")
+	case usesName(t.spec):
+		w.defect(NameMacro, domain, t.text, "the macro p is slow, and should not be used (RFC 7208 7.3)")
+	case t.prefix.IsValid() && t.qualifier == '+':
+		w.network(domain, t)
+	}
+}
+
+// Prefixes that are wider than what one sender has.
+const (
+	wide4 = 16
+	wide6 = 32
+)
+
+func (w *walk) network(domain string, t term) {
+	addr, bits := t.prefix.Addr(), t.prefix.Bits()
+	switch {
+	case bits == 0:
+		w.defect(Everyone, domain, t.text, "permits every IPv%s address of the Internet to send as the domain", t.name[2:])
+	case addr.Is4() && bits < wide4, addr.Is6() && bits < wide6:
+		w.defect(Wide, domain, t.text, "permits %s addresses to send as the domain", count(t.prefix))
+	case addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast():
+		w.defect(Private, domain, t.text, "is a private network, which no receiver ever sees")
+	}
+}
+
+// count says how many addresses a network has.
+func count(p netip.Prefix) string {
+	if host := p.Addr().BitLen() - p.Bits(); host < 40 {
+		return fmt.Sprint(uint64(1) << host)
+	} else {
+		return fmt.Sprintf("2^%d", host)
+	}
+}
+
+// explanation looks whether the text of exp= is there (RFC 7208 6.2).
+func (w *walk) explanation(domain string, t term) {
+	texts, _, err := w.dns.Texts(w.ctx, t.spec)
+	switch {
+	case err != nil:
+		w.unknown(err)
+	case len(texts) != 1:
+		w.defect(BadExp, domain, t.text, "%s has %d TXT records, and one is wanted: the explanation is left out", t.spec, len(texts))
+	default:
+		if problem := checkMacros(texts[0].String(), true); problem != "" {
+			w.defect(BadExp, domain, t.text, "the explanation at %s is left out: %s", t.spec, problem)
+		}
+	}
+}
