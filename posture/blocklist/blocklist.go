@@ -1,0 +1,255 @@
+// Package blocklist has the table of well-known blocklists in the DNS (RFC 5782),
+// and asks them. A list is believed only if its test points say that it works: one
+// that lists everything, as dead ones do, or refuses to answer, is left out, with
+// the reason. Being left out is never the same as not being listed.
+package blocklist
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"pratique/posture/lookup"
+)
+
+// Kind is what a list has.
+type Kind string
+
+// The kinds.
+const (
+	Address Kind = "address"
+	Domain  Kind = "domain"
+)
+
+// Weight is how much a listing costs.
+type Weight int
+
+// The weights.
+const (
+	Slight Weight = iota // few receivers look at it, or at it alone
+	Heavy                // many receivers refuse mail for it
+)
+
+// List is a blocklist.
+type List struct {
+	Zone   string
+	Name   string
+	Kind   Kind
+	Weight Weight
+	IPv6   bool // it has IPv6 addresses, and a test point for them
+	// Codes explains answers, by the whole address or, for lists that add up bits, by the bit in the last octet.
+	Codes map[string]string
+	Bits  map[int]string
+	// NotListed are answers that are no listing, with what they mean.
+	NotListed map[string]string
+	// Refusals are answers by which the list refuses to say, with the reason.
+	Refusals map[string]string
+	// Listed is what must be listed, and Free what must not be; "": as RFC 5782 5 has it.
+	Listed, Free string
+	Delist       string // where to ask for removal
+	Note         string // what one should know about the list
+}
+
+// State is what a list says of a thing.
+type State string
+
+// The states.
+const (
+	Clean   State = "clean"
+	Listed  State = "listed"
+	Unknown State = "unknown"
+)
+
+// Result is what a list says of one address or domain.
+type Result struct {
+	List    List
+	Subject string
+	State   State
+	Codes   []string // the answers, explained
+	Reason  string   // the list's own text, or why it is unknown
+}
+
+// Check asks the lists for addresses and domains: each list its test points first,
+// and then each question once. Results come in the order of the lists.
+func Check(ctx context.Context, d *lookup.DNS, lists []List, addrs []netip.Addr, domains []string) []Result {
+	results := make([][]Result, len(lists))
+	var group sync.WaitGroup
+	for i, l := range lists {
+		group.Go(func() { results[i] = l.check(ctx, d, addrs, domains) })
+	}
+	group.Wait()
+	var all []Result
+	for _, r := range results {
+		all = append(all, r...)
+	}
+	return all
+}
+
+// subjects returns what a list can be asked for, by the name to ask for.
+func (l List) subjects(addrs []netip.Addr, domains []string) (names, subjects []string) {
+	if l.Kind == Domain {
+		for _, domain := range domains {
+			names, subjects = append(names, domain+"."+l.Zone), append(subjects, domain)
+		}
+		return names, subjects
+	}
+	for _, addr := range addrs {
+		if addr.Is4() || l.IPv6 {
+			names, subjects = append(names, lookup.Reversed(addr)+"."+l.Zone), append(subjects, addr.String())
+		}
+	}
+	return names, subjects
+}
+
+func (l List) check(ctx context.Context, d *lookup.DNS, addrs []netip.Addr, domains []string) []Result {
+	names, subjects := l.subjects(addrs, domains)
+	if len(names) == 0 {
+		return nil
+	}
+	trouble := l.test(ctx, d)
+	results := make([]Result, len(names))
+	for i, name := range names {
+		results[i] = Result{List: l, Subject: subjects[i], State: Unknown, Reason: trouble}
+		if trouble == "" {
+			l.ask(ctx, d, name, &results[i])
+		}
+	}
+	return results
+}
+
+// testPoints returns what must be listed, and what must not be (RFC 5782 5).
+func (l List) testPoints() (listed, free string) {
+	listed, free = "2.0.0.127", "1.0.0.127"
+	if l.Kind == Domain {
+		listed, free = "test", "invalid"
+	}
+	if l.Listed != "" {
+		listed = l.Listed
+	}
+	if l.Free != "" {
+		free = l.Free
+	}
+	return listed + "." + l.Zone, free + "." + l.Zone
+}
+
+// test says why a list is not to be believed, or returns "".
+func (l List) test(ctx context.Context, d *lookup.DNS) string {
+	listed, free := l.testPoints()
+	there, err := d.Ask(ctx, listed, dns.TypeA)
+	if err != nil {
+		return "it does not answer: " + err.Error()
+	}
+	if why := l.refusal(there); why != "" {
+		return why
+	}
+	if len(there.Records) == 0 {
+		return fmt.Sprintf("it has no entry for its test point %s, which must be listed (RFC 5782 5): the list is dead or empty, or does not answer us", listed)
+	}
+	absent, err := d.Ask(ctx, free, dns.TypeA)
+	if err != nil {
+		return "it does not answer: " + err.Error()
+	}
+	if len(l.read(absent).listed) > 0 || len(l.read(absent).strange) > 0 {
+		return fmt.Sprintf("it lists %s, which must not be listed (RFC 5782 5): it lists everything, as dead lists do", free)
+	}
+	return ""
+}
+
+// refusal says that a list refuses to answer, or that its answers can't be one's, or returns "".
+func (l List) refusal(a lookup.Answer) string {
+	codes := l.read(a)
+	if codes.refused != "" {
+		return codes.refused
+	}
+	if len(codes.strange) > 0 {
+		return fmt.Sprintf("it answers %s, which no blocklist does: the zone was given up, and belongs to somebody else, or a resolver makes the answer up", strings.Join(codes.strange, ", "))
+	}
+	return ""
+}
+
+// codes are the answers of a list, sorted by what they are.
+type codes struct {
+	listed  []string // explained
+	strange []string // outside 127.0.0.0/8
+	refused string
+}
+
+// read reads the answers of a list.
+func (l List) read(a lookup.Answer) codes {
+	var c codes
+	for _, rr := range a.Records {
+		addr, ok := netip.AddrFromSlice(rr.(*dns.A).A.To4())
+		if !ok {
+			continue
+		}
+		text := addr.String()
+		octets := addr.As4()
+		switch {
+		case octets[0] != 127:
+			c.strange = append(c.strange, text)
+		case l.Refusals[text] != "":
+			c.refused = fmt.Sprintf("it refuses to answer (%s): %s", text, l.Refusals[text])
+		case octets[1] == 255 && octets[2] == 255:
+			c.refused = fmt.Sprintf("it refuses to answer (%s): %s", text, refusedCode(text))
+		case l.NotListed[text] != "":
+		default:
+			c.listed = append(c.listed, l.explain(text, int(octets[3])))
+		}
+	}
+	return c
+}
+
+// refusedCode explains codes by which Spamhaus, and others after it, refuse.
+func refusedCode(code string) string {
+	switch code {
+	case "127.255.255.252":
+		return "the name of the list is mistyped"
+	case "127.255.255.254":
+		return "the question came by a public resolver; use one of your own"
+	case "127.255.255.255":
+		return "too many questions came from this resolver, or it has no account there"
+	}
+	return "an error of the list's own"
+}
+
+// explain says what an answer means.
+func (l List) explain(code string, last int) string {
+	if text := l.Codes[code]; text != "" {
+		return code + ": " + text
+	}
+	var parts []string
+	for bit := 1; bit < 256; bit <<= 1 {
+		if text := l.Bits[bit]; text != "" && last&bit != 0 {
+			parts = append(parts, text)
+		}
+	}
+	if len(parts) > 0 {
+		return code + ": " + strings.Join(parts, ", ")
+	}
+	return code
+}
+
+// ask asks for one thing.
+func (l List) ask(ctx context.Context, d *lookup.DNS, name string, r *Result) {
+	answer, err := d.Ask(ctx, name, dns.TypeA)
+	if err != nil {
+		r.Reason = "it does not answer: " + err.Error()
+		return
+	}
+	if r.Reason = l.refusal(answer); r.Reason != "" {
+		return
+	}
+	r.Codes = l.read(answer).listed
+	if len(r.Codes) == 0 {
+		r.State = Clean
+		return
+	}
+	r.State = Listed
+	if texts, _, err := d.Texts(ctx, name); err == nil && len(texts) > 0 {
+		r.Reason = texts[0].String()
+	}
+}
