@@ -18,6 +18,7 @@ import (
 	"pratique/journal"
 	"pratique/lint"
 	"pratique/milter"
+	"pratique/posture"
 	"pratique/rates"
 	"pratique/scanning"
 	"pratique/signing"
@@ -57,6 +58,7 @@ type Config struct {
 	Rates    rates.Options    `toml:"rates"`
 	Alerts   alerts.Options   `toml:"alerts"`
 	Journal  journal.Options  `toml:"journal"`
+	Audit    posture.Options  `toml:"audit"`
 	DNS      DNS              `toml:"dns"`
 
 	file string
@@ -89,6 +91,7 @@ func Default() Config {
 		Rates:     rates.DefaultOptions(),
 		Alerts:    alerts.DefaultOptions(),
 		Journal:   journal.DefaultOptions(),
+		Audit:     posture.DefaultOptions(),
 	}
 }
 

@@ -29,6 +29,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"rates", c.Rates},
 		{"alerts", c.Alerts},
 		{"journal", c.Journal},
+		{"audit", c.Audit},
 	} {
 		room.options.Problems(func(key, problem string) { report(room.table+"."+key, problem) })
 	}

@@ -31,6 +31,12 @@ const (
 	roomExplain   = "pratique/signing/explain"
 	roomKeystore  = "pratique/signing/keystore"
 	roomJournal   = "pratique/journal"
+	roomPosture   = "pratique/posture"
+	roomLookup    = "pratique/posture/lookup"
+	roomSPF       = "pratique/posture/spf"
+	roomDMARC     = "pratique/posture/dmarc"
+	roomBlocklist = "pratique/posture/blocklist"
+	roomRelay     = "pratique/posture/relay"
 	roomTelemetry = "pratique/telemetry"
 	roomNagios    = "pratique/telemetry/nagios"
 	roomAlerts    = "pratique/telemetry/alerts"
@@ -71,12 +77,13 @@ const (
 	prometheus = "github.com/prometheus/client_golang"
 	goSPF      = "blitiri.com.ar/go/spf"
 	xNet       = "golang.org/x/net"
+	yaml       = "go.yaml.in/yaml/v2"
 )
 
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts, roomJournal}
+	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts, roomJournal, roomPosture}
 	return map[string]room{
 		roomMessage:  {},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
@@ -98,6 +105,13 @@ func table() map[string]room {
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomJournal:   {rooms: []string{roomMessage}, libraries: []string{sqlite}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
+		roomPosture: {rooms: []string{roomSigning, roomRecords, roomLookup, roomSPF, roomDMARC, roomBlocklist}, libraries: []string{miekgDNS},
+			forTests: []string{"pratique/posture/lookup/lookuptest", "pratique/signing/records/recordstest", "pratique/integration/harness"}},
+		roomLookup:    {rooms: []string{roomRecords}, libraries: []string{miekgDNS}, forTests: []string{"pratique/posture/lookup/lookuptest"}},
+		roomSPF:       {rooms: []string{roomLookup}, libraries: []string{miekgDNS}, forTests: []string{goSPF, yaml, "pratique/posture/lookup/lookuptest"}},
+		roomDMARC:     {rooms: []string{roomLookup}, libraries: []string{xNet}, forTests: []string{"pratique/posture/lookup/lookuptest"}},
+		roomBlocklist: {rooms: []string{roomLookup}, libraries: []string{miekgDNS}, forTests: []string{"pratique/posture/lookup/lookuptest"}},
+		roomRelay:     {},
 		roomNagios:    {},
 		roomAlerts:    {rooms: []string{roomMessage}},
 		roomMTA:       {},
@@ -112,6 +126,7 @@ func table() map[string]room {
 		"pratique/signing/verifytest": {rooms: []string{roomSigning, roomMessage}},
 
 		"pratique/signing/records/recordstest": {libraries: []string{miekgDNS}},
+		"pratique/posture/lookup/lookuptest":   {rooms: []string{roomLookup}, libraries: []string{miekgDNS}},
 
 		"pratique/cmd/pratique":        {every: true, libraries: []string{goMilter, goMessage}, forTests: []string{testscript, miekgDNS, helpers}},
 		"pratique/integration":         {every: true, rooms: []string{helpers}, forTests: []string{goMessage}},

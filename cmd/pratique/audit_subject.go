@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"pratique/configs"
+	"pratique/posture"
+	"pratique/signing"
+	"pratique/signing/keystore"
+	"pratique/signing/records"
+)
+
+func isHelp(err error) bool { return errors.Is(err, flag.ErrHelp) }
+
+// auditResolver asks the resolver of the configuration, or the system's.
+func auditResolver(cfg *configs.Config) *records.Resolver {
+	return records.NewResolver(records.Options{Resolver: cfg.DNS.Resolver})
+}
+
+// fetchPatience bounds the fetching of one policy.
+const fetchPatience = 15 * time.Second
+
+// policyClient fetches policies of MTA-STS. It finds hosts as the rest of the audit does.
+func policyClient(cfg *configs.Config) *http.Client {
+	dialer := &net.Dialer{Timeout: fetchPatience / 2}
+	if addr := cfg.DNS.Resolver; addr != "" {
+		dialer.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}}
+	}
+	return &http.Client{Timeout: fetchPatience, Transport: &http.Transport{
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchPatience / 2, DisableKeepAlives: true,
+	}}
+}
+
+// auditSubject puts together what is audited: the addresses, the names and the domains
+// that mail leaves with, and the keys.
+func auditSubject(ctx context.Context, e *env, cfg *configs.Config, f auditFlags) (posture.Subject, error) {
+	store := openKeys(e, cfg)
+	full, _, err := withStoredKeys(cfg, store)
+	if err != nil {
+		return posture.Subject{}, err
+	}
+	s := posture.Subject{Ports: auditPorts(cfg)}
+	mta, err := posture.AskPostfix(ctx, postconf(f.postfix))
+	if err != nil && f.postfix != "" {
+		return s, err
+	}
+	auditAddresses(&s, cfg, mta)
+	auditHostname(&s, cfg, mta)
+	if err := auditDomains(&s, full, f.domains); err != nil {
+		return s, err
+	}
+	s.Keys, err = auditKeys(cfg, store, s.Pairs)
+	return s, err
+}
+
+// postconfPatience bounds a run of postconf.
+const postconfPatience = 10 * time.Second
+
+// postconf runs Postfix's postconf; dir is the folder of its main.cf, "": the usual one.
+func postconf(dir string) posture.Postconf {
+	return func(ctx context.Context, args ...string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, postconfPatience)
+		defer cancel()
+		path, err := exec.LookPath("postconf")
+		if err != nil {
+			path = "/usr/sbin/postconf" // not in the PATH of every user
+		}
+		if dir != "" {
+			args = append([]string{"-c", dir}, args...)
+		}
+		cmd := exec.CommandContext(ctx, path, args...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+		}
+		return stdout.String(), nil
+	}
+}
+
+// auditAddresses are those of the configuration, else those that Postfix is told to
+// use, else those of the interfaces.
+func auditAddresses(s *posture.Subject, cfg *configs.Config, mta posture.MTA) {
+	for _, text := range cfg.Egress {
+		s.Addresses = append(s.Addresses, netip.MustParseAddr(text).Unmap()) // valid, or it would not have been loaded
+	}
+	if s.AddressSource = "configuration"; len(s.Addresses) > 0 {
+		return
+	}
+	if s.Addresses, s.AddressSource = mta.Addresses, "Postfix: smtp_bind_address"; len(s.Addresses) > 0 {
+		return
+	}
+	s.AddressSource = "interfaces"
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		s.NoAddress = err.Error()
+		return
+	}
+	if s.Addresses = posture.Public(addrs); len(s.Addresses) == 0 {
+		s.NoAddress = "the interfaces have private ones only, so a router changes them on the way"
+	}
+}
+
+// auditHostname is the HELO name: that of the configuration, else Postfix's, else the system's.
+func auditHostname(s *posture.Subject, cfg *configs.Config, mta posture.MTA) {
+	switch {
+	case cfg.Hostname != "":
+		s.Hostname, s.HostnameSource = cfg.Hostname, "of the configuration"
+	case mta.Helo != "":
+		s.Hostname, s.HostnameSource = mta.Helo, "Postfix: smtp_helo_name"
+	default:
+		s.Hostname, s.HostnameSource = hostname(cfg), "the system's name"
+	}
+	s.Hostname = strings.ToLower(strings.TrimSuffix(s.Hostname, "."))
+	if cfg.Hostname != "" && mta.Helo != "" && mta.Helo != s.Hostname {
+		s.Notes = append(s.Notes, posture.Finding{Topic: "helo", Subject: s.Hostname, Code: "helo_differs", Status: posture.Info,
+			Found: fmt.Sprintf("Postfix says %s in HELO (smtp_helo_name), the configuration has hostname = %q", mta.Helo, s.Hostname),
+			Means: "what the configuration names is looked at"})
+	}
+}
+
+// auditPorts are the mail server's ports. One that the configuration does not name need not be there.
+func auditPorts(cfg *configs.Config) []posture.Port {
+	var ports []posture.Port
+	for _, addr := range cfg.Audit.Ports {
+		ports = append(ports, posture.Port{Addr: addr, Expected: !slices.Contains(posture.DefaultPorts(), addr)})
+	}
+	return ports
+}
+
+// auditDomains are the domains of From: those that sign, and those that are named.
+func auditDomains(s *posture.Subject, full *configs.Config, only []string) error {
+	var entries []signing.Domain
+	entries = append(entries, full.Signing.Domains...)
+	if full.Signing.Table != "" {
+		if err := signing.ReadTable(full.Signing.Table, func(_ int, d signing.Domain) error { entries = append(entries, d); return nil }); err != nil {
+			return err
+		}
+	}
+	signed := map[string][]string{} // d= by the domain of From, which may begin with "*."
+	var froms []string
+	for _, d := range entries {
+		name := strings.ToLower(d.Domain)
+		signed[name] = append(signed[name], d.SigningDomain())
+		froms = append(froms, strings.TrimPrefix(name, "*."))
+	}
+	if len(only) > 0 {
+		froms = only
+	} else {
+		for _, d := range full.Audit.Domains {
+			froms = append(froms, strings.ToLower(strings.TrimSuffix(d, ".")))
+		}
+	}
+	seen := map[string]bool{}
+	for _, from := range froms {
+		if seen[from] {
+			continue
+		}
+		seen[from] = true
+		if len(s.Pairs) == full.Audit.MaxDomains {
+			s.Left++
+			continue
+		}
+		s.Pairs = append(s.Pairs, posture.Pair{From: from, Envelope: full.Audit.EnvelopeOf(from), Signed: signers(signed, from)})
+	}
+	return nil
+}
+
+// signers returns the d= of the signatures of mail from a domain: those of its own
+// entry, or of the nearest one that is for what lies below it.
+func signers(signed map[string][]string, from string) []string {
+	if own := signed[from]; own != nil {
+		return own
+	}
+	for name := from; name != ""; {
+		if below := signed["*."+name]; below != nil {
+			return below // a domain of "*.example.org" that is not below it is its top
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return nil
+}
+
+// auditKeys are the keys of the domains that are looked at.
+func auditKeys(cfg *configs.Config, store *keystore.Store, pairs []posture.Pair) ([]posture.Key, error) {
+	all, err := everyKey(cfg, store)
+	if err != nil {
+		return nil, err
+	}
+	awaited := map[string]bool{}
+	kept, err := store.Keys()
+	if err != nil {
+		return nil, keysHint(err, store)
+	}
+	for _, k := range kept {
+		awaited[k.Record()] = k.Awaited()
+	}
+	wanted := map[string]bool{}
+	for _, p := range pairs {
+		wanted[p.From] = true
+		for _, d := range p.Signed {
+			wanted[d] = true
+		}
+	}
+	var keys []posture.Key
+	for _, k := range all {
+		if d := k.domain.SigningDomain(); wanted[d] {
+			keys = append(keys, posture.Key{Record: k.record(), Domain: d, Selector: k.selector, Private: k.private, Err: k.err, Awaited: awaited[k.record()]})
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b posture.Key) int { return cmp.Compare(a.Record, b.Record) })
+	return keys, nil
+}

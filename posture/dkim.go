@@ -1,0 +1,89 @@
+package posture
+
+import (
+	"context"
+	"fmt"
+
+	"pratique/signing/records"
+)
+
+// dkim holds every key against its record at the authoritative servers (RFC 6376 3.6).
+func (a *audit) dkim(ctx context.Context) []Finding {
+	var found []Finding
+	for _, p := range a.Pairs {
+		if len(p.Signed) == 0 {
+			found = append(found, Finding{Topic: "dkim", Subject: p.From, Code: "no_key", Status: Warn,
+				Found: "there is no key: mail of this domain leaves unsigned",
+				Means: "Gmail, Yahoo and Microsoft want DKIM for bulk mail (Gmail: 5.7.30), and SPF alone does not survive forwarding",
+				Do:    "make keys, and publish what this prints: pratique keys new " + p.From})
+		}
+	}
+	names := make([]string, len(a.Keys))
+	keys := map[string]Key{}
+	for i, k := range a.Keys {
+		names[i], keys[k.Record] = k.Record, k
+	}
+	return append(found, perDomain(once(names), func(name string) []Finding { return a.dkimOf(ctx, keys[name]) })...)
+}
+
+func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {
+	f := Finding{Topic: "dkim", Subject: k.Record}
+	if k.Private == nil {
+		f.Code, f.Status = "key_unusable", Fail
+		f.Found = fmt.Sprint(k.Err)
+		f.Means = "mail of " + k.Domain + " can't be signed"
+		f.Do = "put the key in its place, or take it out of the configuration"
+		return []Finding{f}
+	}
+	s := a.Authority.Survey(ctx, k.Record, k.Private)
+	f.Code, f.Found = "dkim_"+string(s.State), s.Text
+	switch s.State {
+	case records.Match:
+		f.Status = OK
+		return append([]Finding{f}, warnings(k, s)...)
+	case records.Unknown:
+		f.Status, f.Found = Unknown, a.unknownKey(ctx, k, s)
+		return []Finding{f}
+	}
+	f.Status = Fail
+	f.Means = "receivers can't verify what this key signs (Gmail: 5.7.30)"
+	f.Do = "publish the record as it stands here, and nothing else under the name"
+	if k.Awaited {
+		f.Status = Warn
+		f.Means = "the key waits for its record, and signs nothing until then"
+	}
+	f.Publish = []string{txtLine(k.Record, k.Private.Record())}
+	for _, seen := range s.Servers {
+		f.Details = append(f.Details, fmt.Sprintf("%s: %s", seen.Server, seen.Text))
+	}
+	if weak := k.Private.Weakness(); weak != "" {
+		return []Finding{f, {Topic: "dkim", Subject: k.Record, Code: "weak_key", Status: Warn, Found: weak, Do: "make a longer key: pratique keys new " + k.Domain}}
+	}
+	return []Finding{f}
+}
+
+func warnings(k Key, s records.Survey) []Finding {
+	var found []Finding
+	for _, w := range s.Warnings {
+		found = append(found, Finding{Topic: "dkim", Subject: k.Record, Code: "dkim_warning", Status: Warn, Found: w,
+			Do: "publish the record as it stands here", Publish: []string{txtLine(k.Record, k.Private.Record())}})
+	}
+	if weak := k.Private.Weakness(); weak != "" && len(found) == 0 { // otherwise the record's warnings say it
+		found = append(found, Finding{Topic: "dkim", Subject: k.Record, Code: "weak_key", Status: Warn, Found: weak,
+			Do: "make a longer key: pratique keys new " + k.Domain})
+	}
+	return found
+}
+
+// unknownKey says why the record is not known, and what the resolver shows in the meantime.
+func (a *audit) unknownKey(ctx context.Context, k Key, s records.Survey) string {
+	texts, _, err := a.dns.Texts(ctx, k.Record)
+	if err != nil {
+		return s.Text
+	}
+	var published []string
+	for _, t := range texts {
+		published = append(published, t.String())
+	}
+	return fmt.Sprintf("%s; the resolver shows: %s", s.Text, records.Examine(published, k.Private).Text)
+}

@@ -1,0 +1,273 @@
+package posture
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"pratique/posture/dmarc"
+)
+
+// dmarc looks at the record that covers each domain of From, by both rules, and at
+// what of our mail is aligned (RFC 9989, RFC 7489).
+func (a *audit) dmarc(ctx context.Context) []Finding {
+	byFrom := map[string]Pair{}
+	var froms []string
+	for _, p := range a.Pairs {
+		froms, byFrom[p.From] = append(froms, p.From), p
+	}
+	return perDomain(once(froms), func(domain string) []Finding { return a.dmarcOf(ctx, byFrom[domain]) })
+}
+
+// covered is what covers a domain of From.
+type covered struct {
+	*audit
+	pair     Pair
+	walk     dmarc.Found // RFC 9989
+	suffix   dmarc.Found // RFC 7489
+	exists   bool        // the domain itself is in the DNS
+	findings []Finding
+}
+
+func (c *covered) add(code string, s Status, found, means, do string, publish ...string) {
+	c.findings = append(c.findings, Finding{Topic: "dmarc", Subject: c.pair.From, Code: code, Status: s, Found: found, Means: means, Do: do, Publish: publish})
+}
+
+func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
+	c := &covered{audit: a, pair: p, walk: dmarc.Walk(ctx, a.dns, p.From), suffix: dmarc.BySuffix(ctx, a.dns, p.From), exists: a.exists(ctx, p.From)}
+	c.strays()
+	if c.walk.Unknown != nil && c.walk.Record == nil {
+		c.add("dmarc_unknown", Unknown, "whether a record covers the domain is not known: "+c.walk.Unknown.Error(), "", "")
+		return c.findings
+	}
+	if c.walk.Unknown != nil {
+		c.add("dmarc_unknown", Unknown, c.walk.Unknown.Error(), "", "")
+	}
+	if c.walk.Record == nil {
+		c.missing()
+	} else {
+		c.record(ctx)
+	}
+	c.differs()
+	c.alignment(ctx)
+	return c.findings
+}
+
+// exists reports whether a name has addresses or exchangers; what is not known counts as there.
+func (a *audit) exists(ctx context.Context, domain string) bool {
+	addrs, err := a.dns.AllAddresses(ctx, domain)
+	exchangers, mxErr := a.dns.Exchangers(ctx, domain)
+	return len(addrs) > 0 || len(exchangers) > 0 || err != nil || mxErr != nil
+}
+
+// strays names records that are passed over: several at one name, and texts that
+// were meant to be one.
+func (c *covered) strays() {
+	for _, s := range c.walk.Steps {
+		for _, text := range s.Others {
+			c.add("dmarc_resembles", Fail, fmt.Sprintf("%.60q at _dmarc.%s is no DMARC record: %s", text, s.Domain, dmarc.Resembles(text)),
+				"receivers pass it over", "write it as a record", txtLine("_dmarc."+s.Domain, suggestion(c.pair.From)))
+		}
+		if len(s.Texts) > 1 {
+			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s: %s", len(s.Texts), s.Domain, strings.Join(s.Texts, " | ")),
+				"receivers take none of them (RFC 9989 4.10)", "leave one", txtLine("_dmarc."+s.Domain, s.Texts[0]))
+		}
+	}
+}
+
+// suggestion is the record to begin with.
+func suggestion(domain string) string {
+	return "v=DMARC1; p=none; rua=mailto:dmarc-reports@" + domain
+}
+
+func (c *covered) missing() {
+	org := c.suffix.Org
+	c.add("no_dmarc", Fail, "no DMARC record covers the domain: "+c.path(),
+		"Gmail (5.7.40), Yahoo and Microsoft (5.7.515) want one for bulk mail, and anyone may use the domain in From",
+		"publish a record that only asks for reports, look at these, then raise p= to quarantine and reject",
+		txtLine("_dmarc."+org, suggestion(org)))
+}
+
+// path tells where the record was looked for.
+func (c *covered) path() string {
+	var names []string
+	for _, s := range c.walk.Steps {
+		names = append(names, "_dmarc."+s.Domain)
+	}
+	return "looked for at " + strings.Join(names, ", ")
+}
+
+// record judges the record that applies.
+func (c *covered) record(ctx context.Context) {
+	r := c.walk.Record
+	policy := r.For(c.walk.Own(), c.exists)
+	text := fmt.Sprintf("%s, at _dmarc.%s", r.Text, c.walk.At)
+	if !c.walk.Own() {
+		text += fmt.Sprintf("; the policy for the domain is %s", policy)
+	}
+	c.add("dmarc_record", OK, text, "", "")
+	for _, p := range r.Problems {
+		s, means := Warn, ""
+		if p.Fatal {
+			s, means = Fail, "receivers take the record for p=none, or for none at all"
+		}
+		c.add("dmarc_syntax", s, p.Text, means, "mend the record at _dmarc."+c.walk.At)
+	}
+	c.advise(*r, policy)
+	c.reports(ctx, *r)
+}
+
+// advise says what to do about the policy.
+func (c *covered) advise(r dmarc.Record, policy dmarc.Policy) {
+	switch {
+	case policy == dmarc.None && r.P != "":
+		c.add("dmarc_monitoring", Info, "the policy is none: receivers are asked to do nothing about forged mail",
+			"receivers are content with it, and so are forgers",
+			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject",
+			txtLine("_dmarc."+c.walk.At, strings.Replace(r.Text, "p=none", "p=quarantine", 1)))
+	case r.Testing:
+		c.add("dmarc_testing", Warn, fmt.Sprintf("t=y: the policy is %s, and receivers are asked to apply %s", policy, policy.Weakened()),
+			"", "take t=y out once the reports show that all your mail is aligned")
+	}
+	if c.walk.Own() && r.SP != "" && weaker(r.SP, r.P) {
+		c.add("dmarc_subdomains", Warn, fmt.Sprintf("sp=%s is weaker than p=%s", r.SP, r.P), "whoever forges takes a subdomain", "leave sp= out, or raise it")
+	}
+	if r.NP != "" && weaker(r.NP, r.For(false, true)) {
+		c.add("dmarc_subdomains", Warn, fmt.Sprintf("np=%s is weaker than the policy of subdomains that exist", r.NP), "whoever forges takes a subdomain that does not exist", "np=reject harms no mail")
+	}
+	if r.PSD == "y" && c.walk.Own() {
+		c.add("dmarc_psd", Warn, "psd=y says that the domain is a public suffix, below which others have their domains", "nothing but mail of the domain itself is aligned with it", "take psd=y out, unless you run a registry")
+	}
+	if len(c.pair.Signed) == 0 && weaker(dmarc.None, policy) {
+		c.add("dmarc_without_dkim", Warn, fmt.Sprintf("the policy is %s, and mail of the domain is not signed", policy), "what is forwarded passes neither SPF nor DKIM, and is lost", "make keys: pratique keys new "+c.pair.From)
+	}
+}
+
+func weaker(a, b dmarc.Policy) bool {
+	rank := map[dmarc.Policy]int{"": 0, dmarc.None: 0, dmarc.Quarantine: 1, dmarc.Reject: 2}
+	return rank[a] < rank[b]
+}
+
+// reports looks at the addresses of reports (RFC 9990 4).
+func (c *covered) reports(ctx context.Context, r dmarc.Record) {
+	if len(r.RUA) == 0 {
+		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
+			"add an address for aggregate reports", txtLine("_dmarc."+c.walk.At, strings.TrimRight(r.Text, "; ")+"; rua=mailto:dmarc-reports@"+c.walk.At))
+	}
+	for tag, list := range map[string][]dmarc.Report{"rua": r.RUA, "ruf": r.RUF} {
+		for _, report := range list {
+			c.reportTo(ctx, tag, report)
+		}
+	}
+}
+
+func (c *covered) reportTo(ctx context.Context, tag string, report dmarc.Report) {
+	_, domain, _ := strings.Cut(report.Address, "@")
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	if trouble, s := c.takesMail(ctx, domain); trouble != "" {
+		c.add("dmarc_report_address", s, fmt.Sprintf("%s=%s: %s", tag, report.URI, trouble), "reports are lost", "name an address that takes mail")
+	}
+	target := dmarc.Walk(ctx, c.dns, domain)
+	if target.Org == c.walk.Org || dmarc.Organizational(domain) == c.suffix.Org {
+		return
+	}
+	name := dmarc.AuthorizationName(c.walk.At, domain)
+	texts, _, err := c.dns.Texts(ctx, name)
+	if err != nil {
+		c.add("dmarc_authorization_unknown", Unknown, fmt.Sprintf("%s=%s: whether %s takes reports for others is not known: %v", tag, report.URI, domain, err), "", "")
+		return
+	}
+	for _, text := range texts {
+		if dmarc.IsRecord(text.String()) {
+			c.add("dmarc_authorized", OK, fmt.Sprintf("%s=%s: %s says that it takes reports of this domain", tag, report.URI, domain), "", "")
+			return
+		}
+	}
+	c.add("dmarc_not_authorized", Warn, fmt.Sprintf("%s=%s: %s does not say that it takes reports of this domain", tag, report.URI, domain),
+		"receivers send no reports there (RFC 9990 4)", "have this record published at "+domain+", or name an address of your own", txtLine(name, "v=DMARC1"))
+}
+
+// takesMail says why a domain can't take mail, or returns "".
+func (a *audit) takesMail(ctx context.Context, domain string) (string, Status) {
+	exchangers, err := a.dns.Exchangers(ctx, domain)
+	switch {
+	case err != nil:
+		return "whether it takes mail is not known: " + err.Error(), Unknown
+	case len(exchangers) == 1 && exchangers[0].Mx == ".":
+		return domain + " takes no mail (null MX)", Warn
+	case len(exchangers) > 0:
+		return "", OK
+	}
+	addrs, err := a.dns.AllAddresses(ctx, domain)
+	switch {
+	case len(addrs) > 0:
+		return "", OK
+	case err != nil:
+		return "whether it takes mail is not known: " + err.Error(), Unknown
+	}
+	return domain + " takes no mail: it has neither MX nor address", Warn
+}
+
+// differs shows where receivers by RFC 7489 come to another result.
+func (c *covered) differs() {
+	switch {
+	case c.suffix.Unknown != nil, c.walk.Unknown != nil:
+		return
+	case c.suffix.At == c.walk.At && c.suffix.Org == c.walk.Org:
+		return
+	case c.suffix.At == "" && c.walk.At == "":
+		return // no record, and nothing that would depend on it
+	}
+	s := Info
+	if c.suffix.At != c.walk.At {
+		s = Warn
+	}
+	tell := func(f dmarc.Found) string {
+		if f.Record == nil {
+			return fmt.Sprintf("no record (organizational domain %s)", f.Org)
+		}
+		return fmt.Sprintf("the record at _dmarc.%s (organizational domain %s, policy %s)", f.At, f.Org, f.Record.For(f.Own(), c.exists))
+	}
+	c.add("dmarc_differs", s, fmt.Sprintf("by RFC 9989 (tree walk): %s; by RFC 7489 (public suffixes): %s", tell(c.walk), tell(c.suffix)),
+		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", txtLine("_dmarc."+c.pair.From, recordOr(c.walk.Record, c.pair.From)))
+}
+
+func recordOr(r *dmarc.Record, domain string) string {
+	if r == nil {
+		return suggestion(domain)
+	}
+	return r.Text
+}
+
+// alignment holds the domains that authenticate our mail against that of From.
+func (c *covered) alignment(ctx context.Context) {
+	var r dmarc.Record
+	if c.walk.Record != nil {
+		r = *c.walk.Record
+	}
+	var good, bad []string
+	hold := func(what, domain, tag string, strict bool) {
+		aligned := dmarc.Aligned(c.walk, dmarc.Walk(ctx, c.dns, domain), strict)
+		text := fmt.Sprintf("%s=%s", what, domain)
+		if aligned {
+			good = append(good, text)
+			return
+		}
+		if strict {
+			text += " (" + tag + "=s wants the same domain)"
+		}
+		bad = append(bad, text)
+	}
+	hold("MAIL FROM", c.pair.Envelope, "aspf", r.StrictSPF)
+	for _, d := range c.pair.Signed {
+		hold("d", d, "adkim", r.StrictKey)
+	}
+	switch {
+	case len(good) == 0:
+		c.add("dmarc_unaligned", Fail, "nothing that authenticates our mail is aligned with From: "+strings.Join(bad, ", "), "DMARC fails for all of it (Gmail: 5.7.32)", "sign as the domain of From, or send with it in MAIL FROM")
+	case len(bad) > 0:
+		c.add("dmarc_partly_aligned", Warn, fmt.Sprintf("aligned with From: %s; not aligned: %s", strings.Join(good, ", "), strings.Join(bad, ", ")), "what is not aligned does not count for DMARC", "use the domain of From, or one of the same organization")
+	default:
+		c.add("dmarc_aligned", OK, "aligned with From: "+strings.Join(good, ", "), "", "")
+	}
+}

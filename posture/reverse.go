@@ -1,0 +1,145 @@
+package posture
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pratique/posture/lookup"
+)
+
+// reverse looks at the names of the sending addresses (RFC 1912 2.1; Gmail: 5.7.25).
+func (a *audit) reverse(ctx context.Context) []Finding {
+	var found []Finding
+	for _, addr := range a.Addresses {
+		found = append(found, a.reverseOf(ctx, addr)...)
+	}
+	return found
+}
+
+func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
+	about := func(code string, s Status, text string) Finding {
+		return Finding{Topic: "ptr", Subject: addr.String(), Code: code, Status: s, Found: text}
+	}
+	names, _, err := a.dns.Names(ctx, addr)
+	if err != nil {
+		return []Finding{about("ptr_unknown", Unknown, err.Error())}
+	}
+	line := fmt.Sprintf("%s. IN PTR %s.", lookup.Reverse(addr), orExample(a.Hostname))
+	if len(names) == 0 {
+		f := about("no_ptr", Fail, "the address has no name in the reverse DNS")
+		f.Means = "Gmail (550 5.7.25), Yahoo, Microsoft, Apple and many others refuse mail from such an address"
+		f.Do = "have whoever gave you the address (provider, hoster) set its PTR record"
+		f.Publish = []string{line}
+		return []Finding{f}
+	}
+	confirmed, found := a.confirm(ctx, addr, names)
+	if len(names) > 1 {
+		f := about("several_ptr", Warn, fmt.Sprintf("the address has %d names: %s", len(names), strings.Join(names, ", ")))
+		f.Means = "receivers look at any one of them, or at none"
+		f.Do = "leave one PTR record, that of the HELO name"
+		found = append(found, f)
+	}
+	if len(confirmed) == 0 {
+		return found
+	}
+	for _, name := range confirmed {
+		if why := generic(name, addr); why != "" {
+			f := about("generic_ptr", Warn, fmt.Sprintf("the name %s looks like one that a provider makes for every customer: %s", name, why))
+			f.Means = "many receivers take mail from such names for that of an infected home computer"
+			f.Do = "have the PTR record set to a name of your own, that leads back to the address"
+			f.Publish = []string{line}
+			return append(found, f)
+		}
+	}
+	return append(found, about("ptr_ok", OK, fmt.Sprintf("its name is %s, which leads back to it", strings.Join(confirmed, ", "))))
+}
+
+// confirm returns the names that lead back to the address, and findings about the others.
+func (a *audit) confirm(ctx context.Context, addr netip.Addr, names []string) (confirmed []string, found []Finding) {
+	for _, name := range names {
+		addrs, err := a.dns.Addresses(ctx, name, addr)
+		f := Finding{Topic: "ptr", Subject: addr.String()}
+		switch {
+		case err != nil:
+			f.Code, f.Status = "ptr_unconfirmed", Unknown
+			f.Found = fmt.Sprintf("its name is %s, and whether that leads back to it is not known: %v", name, err)
+		case slices.Contains(addrs, addr):
+			confirmed = append(confirmed, name)
+			continue
+		default:
+			f.Code, f.Status = "ptr_not_confirmed", Fail
+			f.Found = fmt.Sprintf("its name is %s, which does not lead back to it: %s", name, leadsTo(addrs))
+			f.Means = "receivers want forward-confirmed reverse DNS (Gmail: 4.7.23, 5.7.25), and treat this like no name at all"
+			f.Do = "add the address to the name, or have the PTR record set to the right name"
+			f.Publish = []string{addressLine(name, addr)}
+		}
+		found = append(found, f)
+	}
+	return confirmed, found
+}
+
+func leadsTo(addrs []netip.Addr) string {
+	if len(addrs) == 0 {
+		return "it has no address of that kind"
+	}
+	return "it has " + join(addrs)
+}
+
+// addressLine is the line of a zone file that gives a name an address.
+func addressLine(name string, addr netip.Addr) string {
+	return fmt.Sprintf("%s. IN %s %s", name, map[bool]string{true: "A", false: "AAAA"}[addr.Is4()], addr)
+}
+
+// dynamicWords are parts of names that providers give to customers' addresses.
+var dynamicWords = regexp.MustCompile(`(?i)(^|[-._0-9])(dyn|dynamic|dynip|dip|dhcp|dial|dialup|dialin|pool|pools|ppp|pppoe|adsl|vdsl|xdsl|dsl|cable|cablemodem|broadband|client|customer|cust|user|home|mobile|wireless|unassigned|unknown|reverse|ip)([-._0-9]|$)`)
+
+// generic says why a name looks like one of many, or returns "".
+func generic(name string, addr netip.Addr) string {
+	if spelled(name, addr) {
+		return "the address is spelled out in it"
+	}
+	host, _, _ := strings.Cut(name, ".")
+	if word := dynamicWords.FindStringSubmatch(host); word != nil {
+		return fmt.Sprintf("%q stands in it", word[2])
+	}
+	// Below the host name only the plain words count: "home.example" is a domain.
+	rest := strings.TrimPrefix(name, host)
+	for _, word := range []string{"dyn", "dynamic", "dhcp", "pool", "adsl", "dsl", "ppp", "dialup", "cable", "broadband"} {
+		if strings.Contains(rest+".", "."+word+".") && strings.Count(rest, ".") > 2 {
+			return fmt.Sprintf("%q stands in it", word)
+		}
+	}
+	return ""
+}
+
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// spelled reports whether an address, or most of it, is spelled out in a name.
+func spelled(name string, addr netip.Addr) bool {
+	if addr.Is4() {
+		octets := addr.As4()
+		if strings.Contains(name, fmt.Sprintf("%02x%02x%02x%02x", octets[0], octets[1], octets[2], octets[3])) ||
+			strings.Contains(name, fmt.Sprintf("%03d%03d%03d%03d", octets[0], octets[1], octets[2], octets[3])) {
+			return true
+		}
+		var found []string
+		for _, n := range numbers.FindAllString(name, -1) {
+			found = append(found, strings.TrimLeft(n, "0"))
+		}
+		there := 0
+		for _, o := range octets {
+			if i := slices.Index(found, strings.TrimLeft(fmt.Sprint(o), "0")); i >= 0 {
+				there++
+				found = slices.Delete(found, i, i+1)
+			}
+		}
+		return there >= 3
+	}
+	hex := strings.ReplaceAll(addr.StringExpanded(), ":", "")
+	plain := strings.NewReplacer("-", "", ".", "", ":", "").Replace(name)
+	return strings.Contains(plain, hex[16:]) || strings.Contains(name, strings.ReplaceAll(addr.String(), ":", "-"))
+}

@@ -1,0 +1,52 @@
+package posture
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// plural counts things in words.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// orExample stands in a record for a name that is not known.
+func orExample(name string) string { return or(name, "mail.example.org") }
+
+func join(addrs []netip.Addr) string {
+	texts := make([]string, len(addrs))
+	for i, addr := range addrs {
+		texts[i] = addr.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// maxString is the longest string of a TXT record (RFC 1035 3.3.14).
+const maxString = 255
+
+// txtLine is the line of a zone file that gives a name a TXT record, in as many
+// strings as it takes.
+func txtLine(name, text string) string {
+	var strs []string
+	for rest := text; rest != ""; {
+		n := min(maxString, len(rest))
+		strs = append(strs, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(rest[:n])+`"`)
+		rest = rest[n:]
+	}
+	value := strings.Join(strs, " ")
+	if len(strs) > 1 {
+		value = "( " + value + " )"
+	}
+	return name + ". IN TXT " + value
+}
