@@ -25,6 +25,7 @@ import (
 	"pratique/signing/keystore"
 	"pratique/signing/survival"
 	"pratique/telemetry/alerts"
+	"pratique/watch/canary"
 )
 
 // Example is the example file: the reference manual of the configuration. As it
@@ -59,6 +60,7 @@ type Config struct {
 	Alerts   alerts.Options   `toml:"alerts"`
 	Journal  journal.Options  `toml:"journal"`
 	Audit    posture.Options  `toml:"audit"`
+	Canary   canary.Options   `toml:"canary"`
 	DNS      DNS              `toml:"dns"`
 
 	file string
@@ -89,6 +91,7 @@ func Default() Config {
 		Survival:  survival.DefaultOptions(),
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
+		Canary:    canary.DefaultOptions(),
 		Alerts:    alerts.DefaultOptions(),
 		Journal:   journal.DefaultOptions(),
 		Audit:     posture.DefaultOptions(),

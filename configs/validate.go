@@ -27,6 +27,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"survival", c.Survival},
 		{"keys", c.Keys},
 		{"rates", c.Rates},
+		{"canary", c.Canary},
 		{"alerts", c.Alerts},
 		{"journal", c.Journal},
 		{"audit", c.Audit},

@@ -41,6 +41,7 @@ const (
 	roomNagios    = "pratique/telemetry/nagios"
 	roomAlerts    = "pratique/telemetry/alerts"
 	roomMTA       = "pratique/posture/mta"
+	roomCanary    = "pratique/watch/canary"
 	roomConfigs   = "pratique/configs"
 	roomSetup     = "pratique/configs/setup"
 	roomOpenDKIM  = "pratique/configs/opendkim"
@@ -76,6 +77,7 @@ const (
 	xSys       = "golang.org/x/sys"
 	prometheus = "github.com/prometheus/client_golang"
 	goSPF      = "blitiri.com.ar/go/spf"
+	goSMTP     = "github.com/emersion/go-smtp"
 	xNet       = "golang.org/x/net"
 	yaml       = "go.yaml.in/yaml/v2"
 )
@@ -83,7 +85,21 @@ const (
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
 // decision that changes both.
 func table() map[string]room {
-	configured := []string{roomMessage, roomMilter, roomAccess, roomRates, roomLint, roomScanning, roomSigning, roomSurvival, roomKeystore, roomAlerts, roomJournal, roomPosture}
+	configured := []string{
+		roomMessage,
+		roomMilter,
+		roomAccess,
+		roomRates,
+		roomLint,
+		roomScanning,
+		roomSigning,
+		roomSurvival,
+		roomKeystore,
+		roomAlerts,
+		roomJournal,
+		roomPosture,
+		roomCanary,
+	}
 	return map[string]room{
 		roomMessage:  {},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
@@ -114,6 +130,7 @@ func table() map[string]room {
 		roomRelay:     {},
 		roomNagios:    {},
 		roomAlerts:    {rooms: []string{roomMessage}},
+		roomCanary:    {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
 		roomMTA:       {},
 		roomConfigs:   {rooms: configured, libraries: []string{toml}},
 		roomSetup:     {rooms: []string{roomConfigs, roomMTA}},

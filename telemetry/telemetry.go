@@ -32,6 +32,7 @@ type Metrics struct {
 	broken     prometheus.Gauge
 	brokenName *prometheus.GaugeVec
 	keys       *keyMetrics
+	canaries   *canaryMetrics // nil until Canaries
 	alerts     *alertMetrics
 }
 

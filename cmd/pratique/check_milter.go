@@ -40,7 +40,7 @@ func playCanary(ctx context.Context, e *env, cfg *configs.Config, address string
 		return "", fmt.Errorf("no answer: %w", err)
 	}
 	defer session.Close()
-	modifications, action, err := converse(session, canary(e, cfg))
+	modifications, action, err := converse(session, testLetter(e, cfg))
 	if err != nil {
 		return "", err
 	}
@@ -78,8 +78,8 @@ type letter struct {
 	body   string
 }
 
-// canary is a message without anything wrong in it, from a domain that has a key if there is one.
-func canary(e *env, cfg *configs.Config) letter {
+// testLetter is a message without anything wrong in it, from a domain that has a key if there is one.
+func testLetter(e *env, cfg *configs.Config) letter {
 	domain := hostname(cfg)
 	for _, d := range cfg.Signing.Domains {
 		domain = strings.Replace(d.Domain, "*", "check", 1)

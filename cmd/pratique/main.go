@@ -49,6 +49,7 @@ func commands() []command {
 		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
 		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
+		{"canary", "[--config FILE] [--json]", "send a message through the MTA and judge it where it arrives", flyCanary},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
 		{"config", "", "print the example configuration, which is its manual", printExample},
 		{"version", "", "print the version", version},

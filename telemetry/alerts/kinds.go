@@ -20,6 +20,7 @@ func Kinds() []Kind {
 		{"journal_failing", "", "records of messages are lost"},
 		{"clamd_away", "address", "messages can't be scanned"},
 		{"signing_broken", "domain", "a key is of no use, and the mail of its domain is not signed"},
+		{"canary", "", "a message sent through the MTA did not arrive, or not as it should"},
 		{"config_stale", "", "the configuration on disk is not the one in force, because it has errors"},
 		{"blocklisted", "address and list", "an address from which mail leaves is on a blocklist"},
 		{"audit_failing", "check", "something that receivers demand is not there any more"},
