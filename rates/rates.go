@@ -82,7 +82,7 @@ func (r *Rates) Name() string { return "rates" }
 
 // Begin implements message.Check.
 func (r *Rates) Begin(ctx context.Context, m *message.Message) (message.Inspector, error) {
-	if !r.limited {
+	if !r.limited && !r.store.standing.Load().some {
 		return nil, nil
 	}
 	return &inspector{rates: r, message: m, ctx: ctx}, nil
@@ -109,8 +109,11 @@ func (r *Rates) Observe(m *message.Message, o message.Outcome) {
 // claims returns what a message counts for, with the bounds that hold there.
 func (r *Rates) claims(m *message.Message) []Claim {
 	all := claims(m, r.ipv6)
+	resets := &r.store.standing.Load().resets
 	for i := range all {
-		all[i].Bounds = r.limits[all[i].Kind].of(all[i].Key)
+		c := &all[i]
+		c.Bounds = r.limits[c.Kind].of(c.Key)
+		c.Since = resets[c.Kind][c.Key].since
 	}
 	return all
 }
@@ -154,6 +157,10 @@ func (i *inspector) Header() error {
 	m := i.message
 	i.claims = i.rates.claims(m)
 	i.rates.underway.Store(m, i)
+	if b := i.rates.store.standing.Load().block(m.Client, i.claims); b != nil {
+		b.count.refused.Add(1)
+		return b.refusal()
+	}
 	bytes := max(declaredSize(m), uint64(m.Header.Size()))
 	for n := range i.claims {
 		i.claims[n].Want.Bytes = bytes

@@ -136,14 +136,14 @@ func (r Report) Write(w io.Writer) error {
 	for _, row := range r.Rows {
 		h, d := row.Hour, row.Day
 		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t  %s %s\n", h.Messages, d.Messages, h.Recipients, d.Recipients,
-			octets(h.Bytes), octets(d.Bytes), d.Refused, d.Tempfailed, row.Kind, shown(row.Key))
+			octets(h.Bytes), octets(d.Bytes), d.Refused, d.Tempfailed, row.Kind, Printable(row.Key))
 	}
 	fmt.Fprintf(table, "latest mail: %s\n", r.Saved.Format(time.DateTime+" MST"))
 	return table.Flush()
 }
 
-// shown keeps a key from doing things to a terminal.
-func shown(key string) string {
+// Printable keeps a key from doing things to a terminal.
+func Printable(key string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'

@@ -18,7 +18,7 @@ func (s *Store) save() {
 	ctx := context.Background() // bounded by busy_timeout; a save is never given up half way
 	err := s.saveChanges(ctx)
 	if err == nil {
-		err = s.saveContacts(ctx)
+		err = errors.Join(s.saveContacts(ctx), s.saveRefused(ctx))
 	}
 	if corrupt(err) {
 		err = s.startOver(ctx, err)

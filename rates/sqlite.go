@@ -51,6 +51,15 @@ var migrations = []string{
 		fingerprints BLOB    NOT NULL
 	) STRICT;
 	CREATE TABLE fingerprinted (secret TEXT NOT NULL) STRICT -- what tells the secret from others`,
+
+	// What was refused to keys that an order blocks. The orders are in another file.
+	`CREATE TABLE blocked (
+		kind    TEXT    NOT NULL,
+		key     TEXT    NOT NULL, -- a pattern
+		at      INTEGER NOT NULL, -- Unix time of the order
+		refused INTEGER NOT NULL, -- messages
+		PRIMARY KEY (kind, key, at)
+	) STRICT, WITHOUT ROWID`,
 }
 
 // row is a bucket of one key, on its way to the file or back.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,10 @@ type Store struct {
 	log    *slog.Logger
 
 	book *book
+
+	dir        string // the state folder, "": none
+	standing   atomic.Pointer[standing]
+	ordersSaid throttle
 
 	path string // "": kept in memory alone
 
@@ -76,6 +81,7 @@ func open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 		s.tables[k].init(stateDir != "")
 		s.tables[k].setMemory(readingMemory * memory)
 	}
+	s.standing.Store(&standing{})
 	if err := s.begin(ctx, stateDir); err != nil {
 		return nil, err
 	}
@@ -99,13 +105,16 @@ func (s *Store) begin(ctx context.Context, stateDir string) error {
 	if err != nil {
 		return fmt.Errorf("find the state folder: %w", err)
 	}
-	s.path = path
+	s.path, s.dir = path, filepath.Dir(path)
 	var damaged bool
 	if s.book.secret, damaged, err = readSecret(stateDir); err != nil {
 		return err
 	}
 	if damaged {
 		s.log.Error("rates: the secret of the fingerprints was damaged, and is replaced", "file", filepath.Join(stateDir, secretName))
+	}
+	if err := s.obey(); err != nil { // whoever is blocked must not send because of that
+		return err
 	}
 	return s.load(ctx)
 }
@@ -133,6 +142,9 @@ func (s *Store) loadFrom(ctx context.Context, f *file) error {
 	now := s.time.seconds()
 	if err := f.load(ctx, now-int64(longestEvery/time.Second), s.restore); err != nil {
 		return err
+	}
+	if err := loadRefused(ctx, f.db, s.standing.Load()); err != nil {
+		return fmt.Errorf("read %s: %w", f.path, err)
 	}
 	dropped, err := f.loadContacts(ctx, s.book.secret, now-(rememberFor+1)*generation, func(r contactRow) { s.book.restore(r, now) })
 	if dropped {
@@ -188,6 +200,9 @@ func (s *Store) run() {
 		case <-s.stop:
 			return
 		case <-save.C:
+			if err := s.obey(); err != nil && s.ordersSaid.due(s.time.clock()) {
+				s.log.Error("rates: orders can't be read; those that hold go on", "error", err)
+			}
 			s.save()
 		case <-sweep.C:
 			s.sweep()

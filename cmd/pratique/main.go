@@ -47,7 +47,7 @@ func commands() []command {
 		{"forecast", "[--json] FILE…", "tell whether the signatures of messages will survive delivery", forecast},
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
 		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
-		{"rates", "[--config FILE] [--json]", "print what was sent, by whom and to where", printRates},
+		{"rates", "[--json] | block|unblock|blocks|reset …", "print what was sent, by whom and to where; refuse a key, count it anew", printRates},
 		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
 		{"canary", "[--config FILE] [--json]", "send a message through the MTA and judge it where it arrives", flyCanary},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},

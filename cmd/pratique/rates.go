@@ -9,8 +9,16 @@ import (
 	"pratique/rates"
 )
 
-// printRates prints the counters that the daemon keeps in its state folder.
+// printRates prints the counters that the daemon keeps in its state folder, or runs
+// one of its subcommands.
 func printRates(e *env, args []string) (int, error) {
+	if len(args) > 0 {
+		for _, c := range ratesCommands() {
+			if c.name == args[0] {
+				return c.run(e, args[1:])
+			}
+		}
+	}
 	flags := e.flags("rates")
 	path := flags.String("config", "", "configuration `file` (default "+defaultConfig+")")
 	asJSON := flags.Bool("json", false, "print JSON")
