@@ -59,10 +59,9 @@ func benchBodies(tb testing.TB) []benchBody {
 		b.name = a.name
 		all = append(all, b)
 	}
-	row := "<tr><td align=3D\"center\" style=3D\"padding:10px;font-family:Arial,sans-serif;=\r\ncolor:#333333\"><a href=3D\"https://click.example.org/x?i=3D1\" style=3D\"color:#0066=\r\ncc\">Read more here</a> and some words of text that follow it.</td></tr>"
-	all = append(all, benchBody{name: "newsletter-1MiB", fields: "Content-Type: multipart/alternative; boundary=b\r\n", body: []byte(
-		"--b\r\nContent-Type: text/plain\r\n\r\nRead more here and some words of text that follow it.\r\n--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-			string(lines(row, mib)) + "--b--\r\n")})
+	for _, encoding := range []string{"quoted-printable", "8bit", "base64"} {
+		all = append(all, newsletterMessage(tb, encoding, mib))
+	}
 	archive := attachment("application/zip", 0)
 	archive.name = "zip-1MiB"
 	names := strings.Fields(strings.Repeat("report.pdf ", mib/3000*3/4))
@@ -72,19 +71,28 @@ func benchBodies(tb testing.TB) []benchBody {
 
 func BenchmarkLint(b *testing.B) {
 	for _, bb := range benchBodies(b) {
-		b.Run(bb.name, func(b *testing.B) {
-			l := newLint(b, Options{MaxSize: 1 << 30})
-			header := fieldsOf(benchHeader + bb.fields)
-			b.SetBytes(int64(len(bb.body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				m := &message.Message{Sender: "ann@example.org"}
-				for _, f := range header {
-					m.Header.Receive(f)
-				}
-				pass(b, l, m, bb.body)
+		for _, clients := range [][]string{nil, {"gmail", "outlook", "apple-mail"}} {
+			if clients != nil && !strings.HasPrefix(bb.name, "newsletter") {
+				continue
 			}
-		})
+			b.Run(bb.name+strings.Repeat("+clients", min(len(clients), 1)), func(b *testing.B) {
+				benchmarkBody(b, bb, clients)
+			})
+		}
+	}
+}
+
+func benchmarkBody(b *testing.B, bb benchBody, clients []string) {
+	l := newLint(b, Options{MaxSize: 1 << 30, Clients: clients})
+	header := fieldsOf(benchHeader + bb.fields)
+	b.SetBytes(int64(len(bb.body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		m := &message.Message{Sender: "ann@example.org"}
+		for _, f := range header {
+			m.Header.Receive(f)
+		}
+		pass(b, l, m, bb.body)
 	}
 }
 

@@ -91,18 +91,19 @@ func (b *body) begin(p *part) wanted {
 
 func (b *body) opening(p *part, line []byte) { p.rules.sniff.line(p, line) }
 
-func (b *body) data(p *part, octets []byte, begins bool) {
+func (b *body) data(p *part, octets []byte, f faults, begins bool) {
 	if p.rules.zip != nil {
 		p.rules.zip.write(octets)
 	}
+	sound := false
 	if p.rules.text != nil {
-		p.rules.text.decoder.write(octets, begins)
+		sound = p.rules.text.decoder.write(octets, begins)
 	}
 	if p.rules.encoded != nil {
-		p.rules.encoded.write(octets, begins, b.parser.line)
+		p.rules.encoded.write(octets, begins, sound, b.parser.line)
 	}
 	if p.rules.octets != nil {
-		p.rules.octets.data(octets, begins, b.parser.line)
+		p.rules.octets.data(octets, f, begins, b.parser.line)
 	}
 }
 

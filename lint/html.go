@@ -20,6 +20,11 @@ type document struct {
 	stripped strippedThings
 	hidden   hiddenText
 
+	tags   memo[tagFacts]
+	styles memo[styleFacts]
+	plain  []byte              // text without character references, borrowed by those who read it
+	tag    *memoSlot[tagFacts] // for the tag that is being read, or nil
+
 	references *references   // of the whole message
 	features   *usedFeatures // nil: no clients are configured
 	shown      *shownText    // the text that it holds
@@ -70,7 +75,18 @@ func (d *document) text(b []byte) {
 	d.links.write(b)
 	d.hidden.write(d, b)
 	if d.shown.reading() {
-		d.shown.read(withoutReferences(b))
+		d.shown.read(d.withoutReferences(b))
+	}
+}
+
+func (d *document) blank(b []byte) {
+	d.links.write(b)
+	d.hidden.blank()
+	if d.shown.words != nil {
+		d.shown.words.blank()
+	}
+	if d.shown.unsubscribe != nil {
+		d.shown.unsubscribe.write(b)
 	}
 }
 
@@ -89,50 +105,119 @@ func (d *document) raw(element string, b []byte) {
 	}
 }
 
-func (d *document) startTag(t *tag) {
-	name := atom.Lookup(t.name)
-	d.readTag(name, t)
-	d.stripped.startTag(d, name, t)
-	d.links.startTag(d, name, t)
-	d.hidden.startTag(name, t)
-	d.images.attributes(d, t)
-	d.references.attributes(t)
-	if name == atom.Img {
-		d.images.image(d, t)
+// tagFacts are what a start tag means each time it comes.
+type tagFacts struct {
+	name   atom.Atom // 0 for those that html does not know
+	leaf   bool      // it has no content
+	change lookChange
+}
+
+// styleFacts are what the value of a style attribute means each time it comes.
+type styleFacts struct {
+	change lookChange
+	loads  bool // it holds data: or cid: URIs
+}
+
+func (d *document) again(b []byte) bool {
+	if linksOrShows(b) {
+		d.tag = nil
+		return false
 	}
-	if d.features != nil { // the last one, because it turns style attributes to lower case
-		d.features.startTag(name, t)
+	slot, known := d.tags.slot(b)
+	if !known {
+		d.tag = slot
+		return false
+	}
+	d.place(&slot.value)
+	return true
+}
+
+// linksOrShows reports whether a tag is one of those that lead elsewhere: each has an address of its own.
+func linksOrShows(b []byte) bool {
+	return hasPrefixFold(b, "<a") && (blankHTML(b[2]) || b[2] == '>') || hasPrefixFold(b, "<img") || hasPrefixFold(b, "<area")
+}
+
+// place follows the elements up to a start tag.
+func (d *document) place(f *tagFacts) {
+	if d.shown.words != nil && endsWord(f.name) {
+		d.shown.words.end()
+	}
+	if !f.leaf {
+		d.hidden.startTag(f.name, &f.change)
+	}
+}
+
+func (d *document) startTag(t *tag) {
+	style := d.style(t)
+	f := tagFacts{name: atom.Lookup(t.name)}
+	f.leaf = void(f.name) || t.empty && f.name == 0
+	f.change = changeOf(f.name, t, &style.change)
+	d.place(&f)
+	d.readWords(f.name, t)
+	d.links.startTag(d, f.name, t)
+	noted := style.loads
+	noted = d.stripped.startTag(d, f.name, t) || noted
+	noted = d.images.startTag(d, f.name, t) || noted
+	noted = d.references.attributes(t) || noted
+	if d.features != nil {
+		d.features.startTag(f.name, t)
+	}
+	if !noted && rawElement(t.name) == "" && d.tag != nil && len(d.tag.key) == t.length {
+		d.tag.set(f)
+	}
+}
+
+// style reads the style attribute of a tag.
+func (d *document) style(t *tag) styleFacts {
+	value := t.raw("style")
+	if value == nil {
+		return styleFacts{}
+	}
+	slot, known := d.styles.slot(value)
+	if known && !slot.value.loads {
+		return slot.value
+	}
+	var f styleFacts
+	f.loads = d.images.css(d, value)
+	f.loads = d.references.css(value) || f.loads
+	eachDeclaration(withoutReferences(value), func(property, value []byte) {
+		f.change.declare(property, value)
+		if d.features != nil {
+			d.features.declaration(property, value)
+		}
+	})
+	slot.set(f)
+	return f
+}
+
+// readWords reads the words that stand for an image, and the target of a link.
+func (d *document) readWords(name atom.Atom, t *tag) {
+	switch name {
+	case atom.Img, atom.Area:
+		if d.shown.reading() {
+			d.shown.read(d.withoutReferences(t.raw("alt")))
+			d.shown.read([]byte(" "))
+		}
+	}
+	if d.shown.unsubscribe != nil && (name == atom.A || name == atom.Area) {
+		d.shown.unsubscribe.write([]byte(" " + t.get("href") + " "))
 	}
 }
 
 func (d *document) endTag(name []byte) {
-	element := atom.Lookup(name)
-	d.readTag(element, nil)
+	element := d.hidden.innermost()
+	if element == 0 || element.String() != string(name) {
+		element = atom.Lookup(name)
+	}
+	if d.shown.words != nil && endsWord(element) {
+		d.shown.words.end()
+	}
 	if element == atom.A {
 		d.links.close(d)
 	}
 	d.hidden.endTag(element)
 	if element == atom.Style && d.features != nil {
 		d.features.sheet.close()
-	}
-}
-
-// readTag has the text read on behind a tag, with the words that stand for an image
-// and the target of a link. The tag is nil for an end tag.
-func (d *document) readTag(name atom.Atom, t *tag) {
-	if d.shown.words != nil && endsWord(name) {
-		d.shown.words.end()
-	}
-	if t == nil || !d.shown.reading() {
-		return
-	}
-	switch name {
-	case atom.Img, atom.Area:
-		d.shown.read(withoutReferences(t.raw("alt")))
-		d.shown.read([]byte(" "))
-	}
-	if d.shown.unsubscribe != nil && (name == atom.A || name == atom.Area) {
-		d.shown.unsubscribe.write([]byte(" " + t.get("href") + " "))
 	}
 }
 

@@ -77,8 +77,6 @@ func (u *usedFeatures) startTag(name atom.Atom, t *tag) {
 		a := &t.attrs[i]
 		u.see("attribute", a.key)
 		switch string(a.key) {
-		case "style":
-			eachDeclaration(styleOf(t), u.declaration)
 		case "type":
 			u.see("type", fmt.Appendf(nil, "%s:%s", t.name, bytes.ToLower(a.value)))
 		case "src":

@@ -59,16 +59,15 @@ func withoutCSSComments(style []byte) []byte {
 	}
 }
 
-// styleOf returns the style attribute of a tag, to be read by eachDeclaration.
-func styleOf(t *tag) []byte {
-	return withoutReferences(t.raw("style"))
-}
+// colour is one of 24 bits, and a bit more that tells it from noColour.
+type colour uint32
 
-// colour is one of 24 bits, or none that is known.
-type colour struct {
-	rgb   uint32
-	known bool
-}
+const (
+	noColour   colour = 0 // none that is known
+	colourBits        = 25
+)
+
+func newColour(rgb uint32) colour { return colour(1<<24 | rgb) }
 
 // parseColour reads a colour of CSS or of an attribute of html. It turns it to lower case.
 func parseColour(b []byte) colour {
@@ -80,7 +79,7 @@ func parseColour(b []byte) colour {
 		return rgbColour(string(bytes.TrimSuffix(inner, []byte(")"))))
 	}
 	if rgb, ok := namedColour(b); ok {
-		return colour{rgb, true}
+		return newColour(rgb)
 	}
 	return hexColour(b)
 }
@@ -115,35 +114,35 @@ func namedColour(name []byte) (uint32, bool) {
 // hexColour reads three or six hexadecimal digits.
 func hexColour(s []byte) colour {
 	if len(s) != 3 && len(s) != 6 {
-		return colour{}
+		return noColour
 	}
 	var rgb uint32
 	for i := range len(s) {
 		d := hexDigit(s[i])
 		if d < 0 {
-			return colour{}
+			return noColour
 		}
 		rgb = rgb<<4 | uint32(d)
 		if len(s) == 3 {
 			rgb = rgb<<4 | uint32(d)
 		}
 	}
-	return colour{rgb, true}
+	return newColour(rgb)
 }
 
 // rgbColour reads three numbers from 0 to 255.
 func rgbColour(s string) colour {
 	numbers := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 	if len(numbers) != 3 {
-		return colour{}
+		return noColour
 	}
 	var rgb uint32
 	for _, number := range numbers {
 		n, err := strconv.ParseUint(number, 10, 8)
 		if err != nil {
-			return colour{}
+			return noColour
 		}
 		rgb = rgb<<8 | uint32(n)
 	}
-	return colour{rgb, true}
+	return newColour(rgb)
 }

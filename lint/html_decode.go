@@ -1,6 +1,10 @@
 package lint
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // textDecoder undoes the transfer encoding of a text part as its lines come. A
 // line end is handed on as LF, and none that belongs to the boundary.
@@ -10,10 +14,10 @@ type textDecoder struct {
 	size  int64  // octets handed on so far
 	lines int    // begun
 
-	encoding string
-	base64   *base64Lines
-	escape   qpEscape
-	digit    byte // in qpDigit: the digit
+	base64 *base64Lines // nil: it is not base64
+	quoted bool         // it is quoted-printable
+	escape qpEscape
+	digit  byte // in qpDigit: the digit
 }
 
 // gathered is how many octets go to a reader at once: lines are too small to be handed on one by one.
@@ -30,7 +34,7 @@ const (
 )
 
 func newTextDecoder(encoding string, to func([]byte)) *textDecoder {
-	d := &textDecoder{encoding: encoding, to: to, out: make([]byte, 0, gathered)}
+	d := &textDecoder{quoted: encoding == "quoted-printable", to: to, out: make([]byte, 0, gathered)}
 	if encoding == "base64" {
 		d.base64 = &base64Lines{}
 	}
@@ -43,25 +47,26 @@ func (d *textDecoder) share(with func([]byte)) {
 	d.to = func(b []byte) { first(b); with(b) }
 }
 
-// write takes a line, or a further piece of one.
-func (d *textDecoder) write(line []byte, begins bool) {
+// write takes a line, or a further piece of one. It tells whether that was found
+// sound: encoded data with nothing wrong in it, a soft line break apart that it may end in.
+func (d *textDecoder) write(line []byte, begins bool) (sound bool) {
 	if begins {
 		d.lines++
 	}
-	switch d.encoding {
-	case "base64":
-		d.base64.decode(line, d.put)
-	case "quoted-printable":
+	switch {
+	case d.base64 != nil:
+		return d.base64.decode(line, d.put)
+	case d.quoted:
 		if begins && d.lines > 1 {
 			d.endLine()
 		}
-		d.quotedPrintable(line)
-	default:
-		if begins && d.lines > 1 {
-			d.putByte('\n')
-		}
-		d.put(line)
+		return d.quotedPrintable(line)
 	}
+	if begins && d.lines > 1 {
+		d.putByte('\n')
+	}
+	d.put(line)
+	return false
 }
 
 // close hands on what is left.
@@ -123,8 +128,10 @@ func (d *textDecoder) literally() {
 	d.escape = qpNone
 }
 
-// quotedPrintable decodes within a line.
-func (d *textDecoder) quotedPrintable(b []byte) {
+// quotedPrintable decodes within a line. It tells whether the octets may stand there,
+// and every escape is whole but for a soft line break.
+func (d *textDecoder) quotedPrintable(b []byte) (sound bool) {
+	sound = d.escape == qpNone
 	for len(b) > 0 {
 		if d.escape != qpNone {
 			if d.inEscape(b[0]) {
@@ -132,16 +139,62 @@ func (d *textDecoder) quotedPrintable(b []byte) {
 			}
 			continue
 		}
-		n := indexOrEnd(b, '=')
-		d.put(b[:n])
-		if b = b[n:]; len(b) >= len("=3D") && hexDigit(b[1]) >= 0 && hexDigit(b[2]) >= 0 {
-			d.putByte(byte(hexDigit(b[1])<<4 | hexDigit(b[2])))
-			b = b[len("=3D"):]
-		} else if len(b) > 0 {
+		n, bad := d.wholeEscapes(b[:min(len(b), gathered/2)])
+		sound = sound && bad&highBits == 0
+		if b = b[n:]; len(b) > 0 && b[0] == '=' {
+			sound = sound && len(b) == 1
 			d.escape = qpBegun
 			b = b[1:]
 		}
 	}
+	return sound
+}
+
+// wholeEscapes decodes b up to its end, or to an escape that is none. It returns how far it came, and what has a high bit set if an octet may not stand there
+// (RFC 2045 6.7). It copies eight octets at a time; what of them is behind an escape is
+// written over.
+func (d *textDecoder) wholeEscapes(b []byte) (from int, bad uint64) {
+	if len(d.out)+len(b) > gathered {
+		d.flush()
+	}
+	out, to := d.out[:gathered], len(d.out)
+	for from+8 <= len(b) {
+		v := binary.LittleEndian.Uint64(b[from:])
+		binary.LittleEndian.PutUint64(out[to:], v)
+		// Below a space: the difference borrows into the high bit. DEL: the sum carries into it.
+		bad |= (v - ' '*lowBits) | v | (v + lowBits)
+		escapes := hasZero(v ^ '='*lowBits)
+		if escapes == 0 {
+			from, to = from+8, to+8
+			continue
+		}
+		n := bits.TrailingZeros64(escapes) / 8
+		from, to = from+n, to+n
+		if from+len("=3D") > len(b) {
+			break
+		}
+		high, low := hexValues[b[from+1]], hexValues[b[from+2]]
+		if high|low < 0 {
+			break
+		}
+		out[to] = byte(high<<4 | low)
+		from, to = from+len("=3D"), to+1
+	}
+	for from < len(b) {
+		c := b[from]
+		if c != '=' {
+			bad |= uint64(c - ' ' | c | (c + 1))
+		} else if from+len("=3D") <= len(b) && hexValues[b[from+1]]|hexValues[b[from+2]] >= 0 {
+			c = byte(hexValues[b[from+1]]<<4 | hexValues[b[from+2]])
+			from += len("3D")
+		} else {
+			break
+		}
+		out[to] = c
+		from, to = from+1, to+1
+	}
+	d.out = out[:to]
+	return from, bad
 }
 
 // inEscape takes the next octet of an escape. It returns false if the octet is none.
@@ -160,6 +213,14 @@ func (d *textDecoder) inEscape(c byte) bool {
 	}
 	return true
 }
+
+// hexValues are what hexDigit says of each octet.
+var hexValues = func() (values [256]int8) {
+	for c := range values {
+		values[c] = int8(hexDigit(byte(c)))
+	}
+	return values
+}()
 
 func indexOrEnd(b []byte, c byte) int {
 	if i := bytes.IndexByte(b, c); i >= 0 {

@@ -14,13 +14,14 @@ type strippedThings struct {
 	script, iframe, form, object, embed, event spot
 }
 
-func (s *strippedThings) startTag(d *document, name atom.Atom, t *tag) {
+// startTag reports whether there is anything that is taken out.
+func (s *strippedThings) startTag(d *document, name atom.Atom, t *tag) (noted bool) {
 	var seen *spot
 	switch name {
 	case atom.Script:
 		// Gmail and Outlook read JSON-LD and cards of actions from such elements.
 		if strings.Contains(t.get("type"), "json") {
-			return
+			return false
 		}
 		seen = &s.script
 	case atom.Iframe:
@@ -38,8 +39,10 @@ func (s *strippedThings) startTag(d *document, name atom.Atom, t *tag) {
 	for i := range t.attrs {
 		if isEvent(&t.attrs[i]) {
 			s.event.see(d, func() string { return "attribute " + shown(t.attrs[i].key) })
+			noted = true
 		}
 	}
+	return noted || seen != nil
 }
 
 // events are the attributes that hold a script (HTML 8.1.8.2), without their "on".
@@ -52,8 +55,7 @@ const events = " abort afterprint animationend animationiteration animationstart
 	"timeupdate toggle touchcancel touchend touchmove touchstart transitionend unload volumechange waiting wheel "
 
 func isEvent(a *attribute) bool {
-	name, ok := bytes.CutPrefix(a.key, []byte("on"))
-	return ok && len(name) > 0 && strings.Contains(events, " "+string(name)+" ")
+	return len(a.key) > len("on") && a.key[0] == 'o' && a.key[1] == 'n' && strings.Contains(events, " "+string(a.key[len("on"):])+" ")
 }
 
 func strippedElements(b *body, p *part) {
@@ -73,35 +75,45 @@ type images struct {
 	embedded       spot // those in a data: URI
 }
 
-// attributes looks for images in data: URIs: in src, background and the like, and in CSS.
-func (s *images) attributes(d *document, t *tag) {
+// startTag looks for images in data: URIs, in src, background and the like, and
+// judges an img. It reports whether there is anything to be told.
+func (s *images) startTag(d *document, name atom.Atom, t *tag) (noted bool) {
 	for i := range t.attrs {
-		value := t.attrs[i].value
-		if string(t.attrs[i].key) == "style" {
-			s.css(d, value)
-		} else if hasPrefixFold(bytes.TrimSpace(value), "data:image/") {
+		if value := t.attrs[i].value; hasScheme(value, "data:image/") {
 			s.embedded.see(d, func() string { return shown(bytes.TrimSpace(value)) })
+			noted = true
 		}
 	}
+	if name == atom.Img && !t.cut {
+		s.image(d, t)
+	}
+	return noted
 }
 
-// css looks for images in data: URIs. A font may be in one, too.
-func (s *images) css(d *document, style []byte) {
-	if i := bytes.Index(style, []byte("data:image/")); i >= 0 {
+// hasScheme reports whether a URL begins with a scheme, which is in lower case.
+func hasScheme(value []byte, scheme string) bool {
+	for len(value) > 0 && value[0] <= ' ' {
+		value = value[1:]
+	}
+	return hasPrefixFold(value, scheme)
+}
+
+// css looks for an image in a data: URI. A font may be in one, too.
+func (s *images) css(d *document, style []byte) (found bool) {
+	i := bytes.Index(style, []byte("data:image/"))
+	if i >= 0 {
 		s.embedded.see(d, func() string { return shown(style[i:]) })
 	}
+	return i >= 0
 }
 
 func (s *images) image(d *document, t *tag) {
 	source := func() string { return "<img src=" + shown(t.get("src")) + ">" }
-	if t.cut {
-		return
-	}
 	if !t.has("alt") {
 		s.noAlt.see(d, func() string { return source() + " without alt" })
 	}
-	inside := hasPrefixFold(bytes.TrimSpace(t.raw("src")), "cid:") // it is there at once, and nothing moves
-	if !inside && !t.has("width") && !strings.Contains(strings.ToLower(t.get("style")), "width") {
+	// What comes along is there at once, and nothing moves.
+	if !hasScheme(t.raw("src"), "cid:") && !t.has("width") && !strings.Contains(strings.ToLower(t.get("style")), "width") {
 		s.noWidth.see(d, func() string { return source() + " without width" })
 	}
 }

@@ -1,10 +1,10 @@
 package lint
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html/atom"
 )
@@ -30,6 +30,7 @@ const maxOpenElements = 128
 // telephones hides half of itself that way, so what it hides does not count.
 type hiddenText struct {
 	open   []element
+	hides  bool // what stands here is not shown
 	beyond int  // elements that are open beyond maxOpenElements
 	piece  spot // the piece of hidden text that is being read; its count is that of characters
 	most   spot // the longest one
@@ -42,45 +43,40 @@ type element struct {
 	look
 }
 
-// look is what of a style tells whether text is shown. All of it is inherited.
-type look struct {
-	gone       bool // display: none, or the attribute hidden
-	invisible  bool // visibility: hidden
-	tiny       bool // font-size: 0
-	text, back colour
-}
-
-func (l *look) hides() bool {
-	return l.gone || l.invisible || l.tiny || l.text.known && l.text == l.back
-}
-
 // look is that of the text that stands here.
 func (h *hiddenText) look() look {
 	if len(h.open) == 0 || h.beyond > 0 {
-		return look{}
+		return 0
 	}
 	return h.open[len(h.open)-1].look
 }
 
-func (h *hiddenText) startTag(name atom.Atom, t *tag) {
-	if void(name) || t.empty && name == 0 {
-		return
-	}
+// startTag opens an element that has content.
+func (h *hiddenText) startTag(name atom.Atom, change *lookChange) {
 	for len(h.open) > 0 && endsBefore(h.open[len(h.open)-1].name, name) {
 		h.truncate(len(h.open) - 1)
 	}
 	if len(h.open) == maxOpenElements {
 		h.beyond++
+		h.hides = false
 		return
 	}
-	e := element{name: name, look: h.look()}
-	e.look.become(name, t)
-	h.open = append(h.open, e)
+	h.open = append(h.open, element{name: name, look: change.apply(h.look())})
+	h.hides = h.open[len(h.open)-1].hides()
+}
+
+// innermost is the name of the element that was opened last, 0 if html does not know it.
+func (h *hiddenText) innermost() atom.Atom {
+	if len(h.open) == 0 {
+		return 0
+	}
+	return h.open[len(h.open)-1].name
 }
 
 func (h *hiddenText) endTag(name atom.Atom) {
 	if h.beyond > 0 {
 		h.beyond--
+		h.placed()
 		return
 	}
 	for i := len(h.open) - 1; i >= 0; i-- {
@@ -94,31 +90,39 @@ func (h *hiddenText) endTag(name atom.Atom) {
 // truncate closes the open elements down to n of them, and with them perhaps a piece of hidden text.
 func (h *hiddenText) truncate(n int) {
 	h.open = h.open[:n]
-	if now := h.look(); !now.hides() {
+	if h.placed(); !h.hides {
 		h.endPiece()
 	}
+}
+
+// placed notes whether what stands here is shown.
+func (h *hiddenText) placed() {
+	h.hides = h.look().hides()
 }
 
 func (h *hiddenText) endPiece() {
 	if h.piece.count > h.most.count {
 		h.most = h.piece
 	}
-	h.piece = spot{}
+	if h.piece.count > 0 {
+		h.piece = spot{}
+	}
+}
+
+// blank takes white space, which shows nothing.
+func (h *hiddenText) blank() {
+	if !h.hides {
+		h.endPiece()
+	}
 }
 
 func (h *hiddenText) write(d *document, b []byte) {
-	if now := h.look(); !now.hides() {
+	if !h.hides {
 		h.endPiece()
 		return
 	}
 	text := unescaped(b)
-	n := 0
-	for _, r := range text {
-		// Preheaders are filled up with characters that show nothing.
-		if unicode.In(r, unicode.L, unicode.Nd, unicode.P) {
-			n++
-		}
-	}
+	n := countShown(text)
 	if h.piece.count == 0 && n > 0 {
 		h.piece.what, h.piece.line = shown(strings.TrimSpace(text)), d.scanner.line()
 	}
@@ -126,85 +130,21 @@ func (h *hiddenText) write(d *document, b []byte) {
 	h.total += n
 }
 
-// become is what a start tag does to the look of what stands around it.
-func (l *look) become(name atom.Atom, t *tag) {
-	switch name {
-	case atom.A:
-		l.text = colour{} // links have their own
-	case atom.Table: // in quirks mode it inherits neither
-		l.text, l.tiny = colour{}, false
-	}
-	gone, styled := l.gone, t.has("class") || t.has("id")
-	if styled {
-		*l = look{gone: gone}
-	}
-	if t.has("bgcolor") {
-		l.back = parseColour(t.raw("bgcolor"))
-	}
-	if t.has("background") {
-		l.back = colour{}
-	}
-	if name == atom.Font && t.has("color") {
-		l.text = parseColour(t.raw("color"))
-	}
-	if name == atom.Font && t.has("size") {
-		l.tiny = false
-	}
-	l.gone = l.gone || t.has("hidden")
-	eachDeclaration(styleOf(t), l.declare)
-	if styled && l.hides() {
-		*l = look{gone: gone, back: l.back}
-	}
-}
-
-// declare applies a declaration.
-func (l *look) declare(property, value []byte) {
-	switch string(property) {
-	case "display":
-		l.gone = l.gone || hasPrefixFold(value, "none")
-	case "visibility":
-		l.invisible = hasPrefixFold(value, "hidden") || l.invisible && hasPrefixFold(value, "inherit")
-	case "font-size":
-		l.tiny = zeroLength(value) || l.tiny && hasPrefixFold(value, "inherit")
-	case "font": // its size is hardly ever 0
-		l.tiny = l.tiny && hasPrefixFold(value, "inherit")
-	case "color":
-		if !hasPrefixFold(value, "inherit") {
-			l.text = parseColour(withoutImportant(value))
-		}
-	case "background-color", "background":
-		if !hasPrefixFold(value, "transparent") && !hasPrefixFold(value, "none") {
-			l.back = backgroundColour(withoutImportant(value))
-		}
-	case "background-image":
-		l.back = colour{}
-	}
-}
-
-// zeroLength reports whether a length is 0, whatever its unit.
-func zeroLength(value []byte) bool {
-	number := bytes.TrimRight(lowered(withoutImportant(value)), "abcdefghijklmnopqrstuvwxyz%")
-	return len(number) > 0 && len(bytes.Trim(number, "0.")) == 0
-}
-
-func withoutImportant(value []byte) []byte {
-	return bytes.TrimSpace(value[:indexOrEnd(value, '!')])
-}
-
-// backgroundColour reads the colour of a background, which is not known if there is an image before it.
-func backgroundColour(value []byte) colour {
-	if bytes.Contains(value, []byte("url(")) || bytes.Contains(value, []byte("gradient")) {
-		return colour{}
-	}
-	if c := parseColour(value); c.known {
-		return c
-	}
-	for word := range bytes.FieldsSeq(value) {
-		if c := parseColour(word); c.known {
-			return c
+// countShown counts letters, digits and punctuation. Preheaders are filled up with
+// characters that show nothing.
+func countShown(text string) int {
+	n := 0
+	for _, r := range text {
+		switch {
+		case r >= utf8.RuneSelf:
+			if unicode.In(r, unicode.L, unicode.Nd, unicode.P) {
+				n++
+			}
+		case letter(byte(r)) || digit(byte(r)) || unicode.Is(unicode.P, r):
+			n++
 		}
 	}
-	return colour{}
+	return n
 }
 
 // void reports whether an element has no content (HTML 13.1.2).

@@ -41,10 +41,23 @@ func (l *links) startTag(d *document, name atom.Atom, t *tag) {
 	if raw == nil {
 		return
 	}
+	if host := plainHost(raw); host != nil {
+		l.begin(name, host)
+		return
+	}
 	link := parseLink(unescaped(raw))
 	l.judge(d, &link)
-	if name == atom.A && link.host != "" {
-		l.open, l.target = true, link.host
+	l.begin(name, []byte(link.host))
+}
+
+// begin opens a link to a host.
+func (l *links) begin(name atom.Atom, host []byte) {
+	if name != atom.A || len(host) == 0 {
+		return
+	}
+	l.open = true
+	if l.target != string(host) {
+		l.target = string(host)
 	}
 }
 

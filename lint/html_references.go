@@ -74,29 +74,34 @@ func sameID(id string) string {
 	return strings.ToLower(percentDecoded(id[:min(len(id), maxContentID)]))
 }
 
-// attributes looks for references in a start tag.
-func (r *references) attributes(t *tag) {
+// attributes looks for references in a start tag, but for its style, and reports
+// whether there are any.
+func (r *references) attributes(t *tag) (found bool) {
 	for i := range t.attrs {
 		value := t.attrs[i].value
 		switch string(t.attrs[i].key) {
-		case "style", "srcset":
-			r.css(value)
+		case "style":
+		case "srcset":
+			found = r.css(value) || found
 		default:
-			if hasPrefixFold(bytes.TrimSpace(value), "cid:") {
+			if hasScheme(value, "cid:") {
 				r.add(strings.TrimSpace(unescaped(value))[len("cid:"):])
+				found = true
 			}
 		}
 	}
 	r.unread = r.unread || t.cut
+	return found
 }
 
-// css looks for references in text that is not only one.
-func (r *references) css(b []byte) {
+// css looks for references in text that is not only one, and reports whether there are any.
+func (r *references) css(b []byte) (found bool) {
 	for {
 		i := bytes.Index(b, []byte("cid:"))
 		if i < 0 {
-			return
+			return found
 		}
+		found = true
 		b = b[i+len("cid:"):]
 		n := bytes.IndexAny(b, "\"')>&, \t\r\n")
 		if n < 0 {

@@ -3,19 +3,22 @@ package lint
 import (
 	"bytes"
 	"slices"
-
-	"golang.org/x/net/html"
 )
 
 // markup takes the tokens of an html document. What it is handed is borrowed.
 type markup interface {
 	// text takes a piece of text, its character references as they stand.
 	text(b []byte)
+	// blank takes text that is nothing but white space between two tags: most of it, where html is indented.
+	blank(b []byte)
 	// comment takes what stands in a comment. If it does not fit into the window, it
 	// is the beginning alone, and not whole.
 	comment(b []byte, whole bool)
 	// raw takes a piece of what stands in an element that holds no markup: style, script, title.
 	raw(element string, b []byte)
+	// again takes a start tag as it stands, if it is known to mean what it meant before;
+	// it returns false if it is to be read, and then startTag takes it.
+	again(b []byte) bool
 	startTag(t *tag)
 	endTag(name []byte)
 }
@@ -26,6 +29,8 @@ type tag struct {
 	attrs []attribute
 	empty bool // it ends in "/>"
 	cut   bool // it has more attributes, or they do not fit into the window
+
+	length int // octets, as it stands in the document
 }
 
 type attribute struct {
@@ -51,22 +56,6 @@ func (t *tag) has(key string) bool {
 // get returns the value of an attribute, "" if there is none.
 func (t *tag) get(key string) string { return unescaped(t.raw(key)) }
 
-// unescaped replaces the character references.
-func unescaped(b []byte) string {
-	if bytes.IndexByte(b, '&') < 0 {
-		return string(b)
-	}
-	return html.UnescapeString(string(b))
-}
-
-// withoutReferences is unescaped for octets.
-func withoutReferences(b []byte) []byte {
-	if bytes.IndexByte(b, '&') < 0 {
-		return b
-	}
-	return []byte(unescaped(b))
-}
-
 // htmlWindow is how much of a document the scanner has before it. A tag that does
 // not fit is judged by its beginning.
 const htmlWindow = 16 << 10
@@ -84,6 +73,8 @@ type htmlScanner struct {
 	to      markup
 	window  []byte
 	before  int // line ends before the window
+	lines   int // line ends in what of the window was counted: the beginning, up to counted
+	counted int
 	at      int // where in the window the current token begins
 	mode    scanMode
 	element string // in rawText: the element that is open
@@ -121,7 +112,9 @@ func (s *htmlScanner) close() { s.scan(true) }
 
 // line is the number of the line of the document that the current token begins on.
 func (s *htmlScanner) line() int {
-	return 1 + s.before + bytes.Count(s.window[:s.at], []byte("\n"))
+	s.lines += bytes.Count(s.window[s.counted:s.at], []byte("\n"))
+	s.counted = s.at
+	return 1 + s.before + s.lines
 }
 
 // scan takes as many tokens from the window as are complete. At the end of the
@@ -134,9 +127,9 @@ func (s *htmlScanner) scan(final bool) {
 		}
 		s.at += n
 	}
-	s.before += bytes.Count(s.window[:s.at], []byte("\n"))
+	s.before = s.line() - 1
 	s.window = s.window[:copy(s.window, s.window[s.at:])]
-	s.at = 0
+	s.at, s.lines, s.counted = 0, 0, 0
 }
 
 // token takes one token, or a piece of one, and returns its length; 0 if more of
@@ -153,6 +146,12 @@ func (s *htmlScanner) token(b []byte, final bool) int {
 		return s.restOfTag(b)
 	}
 	switch {
+	case b[0] <= ' ':
+		if n := blanks(b); n < len(b) && b[n] == '<' {
+			s.to.blank(b[:n])
+			return n
+		}
+		return s.text(b, 0, final)
 	case b[0] != '<':
 		return s.text(b, 0, final)
 	case len(b) < len("<!--") && !final:
@@ -303,14 +302,21 @@ func (s *htmlScanner) comment(b []byte, final bool) int {
 
 // commentEnd returns the length of the rest of a comment with its end, and whether that is there.
 func commentEnd(b []byte) (int, bool) {
-	for n := 0; ; n++ {
-		i := bytes.IndexByte(b[n:], '>')
+	for n := 0; ; {
+		i := bytes.Index(b[n:], []byte("--"))
 		if i < 0 {
 			return len(b), false
 		}
-		n += i
-		if bytes.HasSuffix(b[:n], []byte("--")) || bytes.HasSuffix(b[:n], []byte("--!")) {
+		n += i + len("--")
+		for n < len(b) && b[n] == '-' {
+			n++
+		}
+		rest := b[n:]
+		switch {
+		case bytes.HasPrefix(rest, []byte(">")):
 			return n + 1, true
+		case bytes.HasPrefix(rest, []byte("!>")):
+			return n + 2, true
 		}
 	}
 }

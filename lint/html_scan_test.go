@@ -16,8 +16,10 @@ import (
 type tokenList struct{ list []string }
 
 func (l *tokenList) text(b []byte)          { l.add("text ", string(b)) }
+func (l *tokenList) blank(b []byte)         { l.text(b) }
 func (l *tokenList) raw(_ string, b []byte) { l.add("raw ", string(b)) }
 func (l *tokenList) comment([]byte, bool)   {}
+func (l *tokenList) again([]byte) bool      { return false }
 func (l *tokenList) endTag(name []byte)     { l.list = append(l.list, "/"+string(name)) }
 
 // add joins pieces of one text: how they are cut is the scanner's own affair.
@@ -174,8 +176,10 @@ func TestScannerJudgesATagThatDoesNotFitByItsBeginning(t *testing.T) {
 type cutList struct{ list *[]string }
 
 func (l *cutList) text(b []byte)          { *l.list = append(*l.list, string(b)) }
+func (l *cutList) blank(b []byte)         { l.text(b) }
 func (l *cutList) raw(_ string, b []byte) { l.text(b) }
 func (l *cutList) comment([]byte, bool)   {}
+func (l *cutList) again([]byte) bool      { return false }
 func (l *cutList) endTag([]byte)          {}
 func (l *cutList) startTag(t *tag)        { l.text(fmt.Appendf(nil, "%s %v", t.name, t.cut)) }
 

@@ -7,6 +7,9 @@ const maxAttributes = 256
 
 // startTag takes a start tag. One that is not closed at the end of the document is none.
 func (s *htmlScanner) startTag(b []byte, final bool) int {
+	if n := bytes.IndexByte(b, '>') + 1; n > 0 && s.to.again(b[:n]) {
+		return n
+	}
 	name := nameLength(b[1:])
 	s.tag.name = lowered(b[1 : 1+name])
 	s.tag.attrs = s.tag.attrs[:0]
@@ -21,7 +24,7 @@ func (s *htmlScanner) startTag(b []byte, final bool) int {
 	case a.open != 0:
 		a.add(a.b[a.value:])
 	}
-	s.tag.empty, s.tag.cut = a.empty, a.full || !complete
+	s.tag.empty, s.tag.cut, s.tag.length = a.empty, a.full || !complete, a.at
 	s.to.startTag(&s.tag)
 	s.beginRaw()
 	if !complete {
@@ -30,15 +33,20 @@ func (s *htmlScanner) startTag(b []byte, final bool) int {
 	return a.at
 }
 
-// beginRaw notes an element that holds no markup. Mail programs run no scripts,
-// so what is in a noscript they show.
+// beginRaw notes an element that holds no markup.
 func (s *htmlScanner) beginRaw() {
-	s.element = ""
-	switch string(s.tag.name) {
-	case "iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp":
-		s.element = string(s.tag.name)
-	}
+	s.element = rawElement(s.tag.name)
 	s.enter()
+}
+
+// rawElement returns the name if elements of this name hold no markup, and otherwise "".
+// Mail programs run no scripts, so what is in a noscript they show.
+func rawElement(name []byte) string {
+	switch string(name) {
+	case "iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp":
+		return string(name)
+	}
+	return ""
 }
 
 // enter goes on behind a start tag.
@@ -51,6 +59,11 @@ func (s *htmlScanner) enter() {
 
 func (s *htmlScanner) endTag(b []byte, final bool) int {
 	name := nameLength(b[2:])
+	if n := 2 + name; n < len(b) && b[n] == '>' {
+		s.element = ""
+		s.to.endTag(lowered(b[2:n]))
+		return n + 1
+	}
 	a := attributeReader{b: b, at: 2 + name}
 	complete := a.read()
 	switch {
@@ -88,7 +101,7 @@ func (s *htmlScanner) restOfTag(b []byte) int {
 
 func nameLength(b []byte) int {
 	for i, c := range b {
-		if blankHTML(c) || c == '/' || c == '>' {
+		if c <= '>' && (blankHTML(c) || c == '/' || c == '>') {
 			return i
 		}
 	}
@@ -144,7 +157,7 @@ func (a *attributeReader) read() bool {
 func (a *attributeReader) attribute() bool {
 	for a.empty = false; a.at < len(a.b); a.at++ {
 		c := a.b[a.at]
-		if blankHTML(c) || c == '/' || c == '>' || c == '=' && a.at > a.from {
+		if c <= '>' && (blankHTML(c) || c == '/' || c == '>' || c == '=' && a.at > a.from) {
 			break
 		}
 	}
@@ -189,7 +202,7 @@ func (a *attributeReader) endValue() bool {
 	n := len(a.b) - a.at
 	if a.open == ' ' {
 		for i, c := range a.b[a.at:] {
-			if blankHTML(c) || c == '>' {
+			if c <= '>' && (blankHTML(c) || c == '>') {
 				n = i
 				break
 			}

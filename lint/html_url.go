@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -42,6 +43,31 @@ func parseLink(s string) link {
 	}
 	l.authority(strings.TrimLeft(l.rest, `/\`))
 	return l
+}
+
+// plainHost returns the host of a URL that is written as nearly all are: http or https,
+// and a domain of lower case ASCII before a slash. It returns nil for all others. Of
+// such a URL parseLink says nothing else.
+func plainHost(raw []byte) []byte {
+	host, ok := bytes.CutPrefix(raw, []byte("https://"))
+	if !ok {
+		if host, ok = bytes.CutPrefix(raw, []byte("http://")); !ok {
+			return nil
+		}
+	}
+	n, dot := 0, -1
+	for ; n < len(host) && host[n] != '/'; n++ {
+		switch c := host[n]; {
+		case c == '.':
+			dot = n
+		case c < '-' || c > 'z' || c >= ':' && c < 'a':
+			return nil
+		}
+	}
+	if n == 0 || dot < 0 || dot == n-1 || digit(host[dot+1]) {
+		return nil
+	}
+	return host[:n]
 }
 
 func withoutBreaks(r rune) rune {

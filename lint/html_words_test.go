@@ -1,8 +1,13 @@
 package lint
 
 import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // alternative is the body of a multipart/alternative with boundary b.
@@ -54,6 +59,7 @@ func TestPlainTextAndHTML(t *testing.T) {
 		{"markup within words", "", order, "", strings.ReplaceAll(order, "e", "<b>e</b>"), false},
 		{"text in images", "", order, "", "<img alt='" + order + "'>", false},
 		{"URLs spelt out", "", strings.ReplaceAll(order, " ", " <https://click.example.org/a/b-c?d=e> "), "", long(order), false},
+		{"more URLs than words", "", "Thank you for your order 4711.\r\n" + spelledOut(30), "", long(order), false},
 		{"a teaser", "", "Thank you! We have sent your order: https://example.org/4711", "", long(order + german), false},
 		{"little to compare", "", "See attachment", "", "<p>Hello", false},
 		{"a picture alone", "", "", "", "<img src=x>", false},
@@ -74,6 +80,51 @@ func TestPlainTextAndHTML(t *testing.T) {
 		found := alternativeFindings(t, DefaultOptions(), "M17", "", alternative(tt.plainFields, tt.plain, tt.htmlFields, tt.html))
 		if (len(found) > 0) != tt.differs {
 			t.Errorf("%s: %q, want a finding: %v", tt.name, found, tt.differs)
+		}
+	}
+}
+
+// spelledOut are URLs of some words each.
+func spelledOut(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "https://click%d.example.org/part%d/of-%d?other=%d\r\n", i, i, i, i)
+	}
+	return b.String()
+}
+
+// TestWordsInPieces holds that a text has the same words however it is cut.
+func TestWordsInPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(12, 12))
+	pieces := []string{"a", "Word", "words", "eightoct", "nine9letters", "averyverylongwordofmanyletters", " ", "   ", "\n", ",", "://", "https://x.org/a)", ":", "/", "ü", "größe", "Straßenbahnfahrt", "привет", "日本", "\u00a0", "\xc3", "\x80", "\xe2\x80", "—", "😀", "\xff"}
+	for range 20_000 {
+		var text []byte
+		for range random.IntN(12) {
+			text = append(text, pieces[random.IntN(len(pieces))]...)
+		}
+		isUTF8 := highBits * uint64(random.IntN(2))
+		whole, cut := wordSet{utf8: isUTF8}, wordSet{utf8: isUTF8}
+		whole.write(text)
+		whole.end()
+		for rest := text; len(rest) > 0; {
+			n := 1 + random.IntN(len(rest))
+			cut.write(rest[:n])
+			rest = rest[n:]
+		}
+		cut.end()
+		if whole.bits != cut.bits || whole.shown != cut.shown {
+			t.Fatalf("%q: %d words, in pieces %d", text, whole.count(), cut.count())
+		}
+		upper := wordSet{utf8: isUTF8}
+		upper.write(bytes.Map(func(r rune) rune {
+			if r < 0x80 {
+				return unicode.ToUpper(r)
+			}
+			return r
+		}, text))
+		upper.end()
+		if whole.bits != upper.bits && utf8.Valid(text) {
+			t.Fatalf("%q: %d words, in upper case %d", text, whole.count(), upper.count())
 		}
 	}
 }

@@ -33,13 +33,23 @@ func newEncodedData(p *part) *encodedData {
 	return nil
 }
 
-func (e *encodedData) write(b []byte, begins bool, line int) {
+// write takes a line, or a further piece of one, and what who decoded it says of it.
+func (e *encodedData) write(b []byte, begins, sound bool, line int) {
 	if e.problem != "" {
 		return
 	}
-	if e.base64 {
+	switch {
+	case e.base64 && sound && !e.padded:
+		return // whole quanta leave the count of digits as it is
+	case sound && !e.base64 && (len(e.rest) == 0 || begins && len(e.rest) == 1):
+		e.rest = e.rest[:0]
+		if len(b) > 0 && b[len(b)-1] == '=' {
+			e.rest = append(e.rest, '=')
+		}
+		return
+	case e.base64:
 		e.problem = e.base64Line(b)
-	} else {
+	default:
 		e.problem = e.quotedPrintable(b, begins)
 	}
 	if e.problem != "" {
@@ -214,12 +224,13 @@ func newTextOctets(p *part) *textOctets {
 }
 
 // data takes a line as it stands, or a further piece of one. Of what is not
-// encoded, lines of ASCII may be left out.
-func (t *textOctets) data(b []byte, begins bool, line int) {
+// encoded, lines of ASCII may be left out, and are passed over.
+func (t *textOctets) data(b []byte, f faults, begins bool, line int) {
 	switch {
 	case t.decoder != nil:
 		t.decoder.write(b, begins)
-	case !t.encoded && t.bad == nil:
+	case t.encoded || t.bad != nil || f&eightBits == 0:
+	default:
 		if line != t.line {
 			t.endText() // no character of UTF-8 goes on over a line end
 		}

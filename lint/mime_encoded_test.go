@@ -28,3 +28,41 @@ func TestUTF8InPieces(t *testing.T) {
 		}
 	}
 }
+
+// TestSoundDataNeedsNoSecondLook holds that the word of who decodes the data changes no
+// finding, however its lines are cut.
+func TestSoundDataNeedsNoSecondLook(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 8))
+	for encoding, alphabet := range map[string][]string{
+		"quoted-printable": {"some words", "=3D", "=c3=BC", "=", "= ", "=\t", "\t", "=4", "=zz", "==", "ü", "\x01", "\x7f", "~", "\r"},
+		"base64":           {"QUJD", "QUJDREVG", "QU", "J", "QQ==", "=", "!", " ", "\r", "\xff"},
+	} {
+		for range 30_000 {
+			usable := alphabet[:1+random.IntN(len(alphabet))]
+			decoder := newTextDecoder(encoding, func([]byte) {})
+			told, alone := encodedData{base64: encoding == "base64"}, encodedData{base64: encoding == "base64"}
+			var lines []string
+			for n := range 1 + random.IntN(4) {
+				var line []byte
+				for range random.IntN(5) {
+					line = append(line, usable[random.IntN(len(usable))]...)
+				}
+				lines = append(lines, string(line))
+				for begins := true; begins || len(line) > 0; begins = false {
+					piece := line[:random.IntN(len(line)+1)]
+					if random.IntN(2) == 0 {
+						piece = line
+					}
+					told.write(piece, begins, decoder.write(piece, begins), n)
+					alone.write(piece, begins, false, n)
+					line = line[len(piece):]
+				}
+			}
+			told.close(9)
+			alone.close(9)
+			if told.problem != alone.problem || told.line != alone.line {
+				t.Fatalf("%s %q: %q at %d, alone %q at %d", encoding, lines, told.problem, told.line, alone.problem, alone.line)
+			}
+		}
+	}
+}

@@ -122,8 +122,17 @@ func endsTag(rest []byte) bool {
 	return bytes.HasPrefix(rest, []byte(">")) || bytes.HasPrefix(rest, []byte("/>")) || blank && bytes.IndexByte(rest, '=') > 0
 }
 
+// hasPrefixFold reports whether b begins with a prefix, which is in lower case, in whatever case.
 func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+	if len(b) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if c := b[i]; c != prefix[i] && (!letter(c) || c|0x20 != prefix[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // typeMismatch is for the message's own words: attachments may be mislabelled,

@@ -48,31 +48,57 @@ const (
 )
 
 // examine tells what is wrong with the octets of a line without its line end. It
-// looks at eight octets at a time: hasZero of a word tells of NUL, and of CR
-// after an exclusive or with CRs.
+// looks at eight octets at a time, and again if there are controls among them.
 func examine(b []byte) faults {
-	var high, zero, cr uint64
-	for len(b) >= 8 {
-		v := binary.LittleEndian.Uint64(b)
-		high |= v
-		zero |= hasZero(v)
-		cr |= hasZero(v ^ crs)
-		b = b[8:]
+	if len(b) < 8 {
+		return examineShort(b)
 	}
-	for _, c := range b {
-		v := uint64(c) | (lowBits - 1) // the other octets are 1
+	last := binary.LittleEndian.Uint64(b[len(b)-8:])
+	high, low := last, belowCR(last)
+	for rest := b; len(rest) >= 8; rest = rest[8:] {
+		v := binary.LittleEndian.Uint64(rest)
 		high |= v
-		zero |= hasZero(v)
-		cr |= hasZero(v ^ crs)
+		low |= belowCR(v)
 	}
 	var f faults
 	if high&highBits != 0 {
-		f |= eightBits
+		f = eightBits
 	}
-	if zero != 0 {
+	if low&highBits != 0 {
+		for ; len(b) >= 8; b = b[8:] {
+			f |= controls(binary.LittleEndian.Uint64(b))
+		}
+		f |= controls(last)
+	}
+	return f
+}
+
+func examineShort(b []byte) faults {
+	var f faults
+	for _, c := range b {
+		switch {
+		case c >= 0x80:
+			f |= eightBits
+		case c == 0:
+			f |= nul
+		case c == '\r':
+			f |= bareCR
+		}
+	}
+	return f
+}
+
+// belowCR has a high bit set if one of the octets of v is NUL, CR or one in between: such
+// an octet borrows into its high bit. If none is, no octet borrows from the next.
+func belowCR(v uint64) uint64 { return (v - ('\r'+1)*lowBits) &^ v }
+
+// controls tells of CR and NUL.
+func controls(v uint64) faults {
+	var f faults
+	if hasZero(v) != 0 {
 		f |= nul
 	}
-	if cr != 0 {
+	if hasZero(v^crs) != 0 {
 		f |= bareCR
 	}
 	return f

@@ -65,7 +65,7 @@ func (o *outline) opening(p *part, _ []byte) {
 	e.First = min(e.First, o.parser.line)
 }
 
-func (o *outline) data(*part, []byte, bool) {}
+func (o *outline) data(*part, []byte, faults, bool) {}
 
 // end: the line that was read last is the boundary that ends the entity, unless the body is over.
 func (o *outline) end(p *part) {

@@ -24,9 +24,9 @@ type handler interface {
 	begin(p *part) wanted
 	// opening: one of the first lines of a leaf, without its line end, cut to maxHeld.
 	opening(p *part, line []byte)
-	// data: the octets of a wanted leaf, line ends left out, in pieces; begins
-	// tells of those that begin a line.
-	data(p *part, b []byte, begins bool)
+	// data: the octets of a wanted leaf, line ends left out, in pieces; f is what is
+	// wrong with the line up to here, begins tells of those that begin a line.
+	data(p *part, b []byte, f faults, begins bool)
 	// end: the entity is over; inner ones come first.
 	end(p *part)
 	// limit: the parser reached one of its bounds at this entity.
@@ -64,8 +64,10 @@ type parser struct {
 	overflow bool   // they are over maxPartHeader: the rest is dropped
 	wanted   wanted // what the handler wants of the innermost entity
 	openings int    // lines of it that opening was shown
-	open     int    // multiparts in the stack that are not closed
-	stopped  bool   // a bound was reached: all that follows is data
+
+	plainData bool // in the data of a leaf, behind its opening lines
+	open      int  // multiparts in the stack that are not closed
+	stopped   bool // a bound was reached: all that follows is data
 
 	held  []byte // the line so far, until it is over maxHeld
 	long  longLine
@@ -142,6 +144,10 @@ func (p *parser) top() *part { return p.stack[len(p.stack)-1] }
 func (p *parser) wholeLine(b []byte) {
 	text, f := cutLineEnd(b)
 	f |= examine(text)
+	if p.plainData && (len(text) < 2 || text[0] != '-' || text[1] != '-') {
+		p.leafLine(text, f)
+		return
+	}
 	for {
 		if i, closing := p.match(text); i >= 0 {
 			p.delimiter(i, closing)
@@ -162,6 +168,17 @@ func (p *parser) wholeLine(b []byte) {
 	p.count(p.top(), len(text), f, p.inData())
 }
 
+// leafLine takes a line that can only be data of a leaf, as nearly all lines are.
+func (p *parser) leafLine(text []byte, f faults) {
+	t := p.top()
+	if p.wanted == allLines || p.wanted == eightBitLines && f&eightBits != 0 {
+		p.to.data(t, text, f, true)
+	}
+	if f != 0 || len(text) > maxEncodedLine {
+		p.count(t, len(text), f, true)
+	}
+}
+
 // inData reports whether the parser is in the data of a leaf.
 func (p *parser) inData() bool { return !p.inHeader && p.top().kind == leaf }
 
@@ -175,8 +192,9 @@ func (p *parser) data(text []byte, f faults, begins bool) {
 		p.openings++
 		p.to.opening(p.top(), text)
 	}
+	p.plainData = p.openings == openingLines
 	if p.wanted == allLines || p.wanted == eightBitLines && f&eightBits != 0 {
-		p.to.data(p.top(), text, begins)
+		p.to.data(p.top(), text, f, begins)
 	}
 }
 
@@ -256,7 +274,7 @@ func (p *parser) endDownTo(i int) {
 		p.to.end(t)
 		p.stack = p.stack[:len(p.stack)-1]
 	}
-	p.wanted = noLines
+	p.wanted, p.plainData = noLines, false
 }
 
 // push begins the next part of t, whose header is read next.
@@ -276,6 +294,7 @@ func (p *parser) push(t *part) {
 		forwarded: t.forwarded || t.kind == container,
 	})
 	p.inHeader, p.overflow, p.header = true, false, p.header[:0]
+	p.plainData = false
 }
 
 // stop has the parser take all that follows for data.
@@ -358,7 +377,7 @@ func (p *parser) endHeader() {
 
 func (p *parser) begin(t *part, fields partFields, byDefault string) {
 	t.set(fields, byDefault)
-	p.wanted, p.openings = p.to.begin(t), 0
+	p.wanted, p.openings, p.plainData = p.to.begin(t), 0, false
 	switch t.kind {
 	case multipart:
 		p.open++

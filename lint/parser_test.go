@@ -31,9 +31,9 @@ func (t *tracer) begin(p *part) wanted {
 	return allLines
 }
 
-func (t *tracer) opening(*part, []byte)          {}
-func (t *tracer) data(p *part, b []byte, _ bool) { t.octets[p] += len(b) }
-func (t *tracer) limit(p *part, s string)        { fmt.Fprintf(&t.out, "limit at %s: %s\n", p.where(), s) }
+func (t *tracer) opening(*part, []byte)                    {}
+func (t *tracer) data(p *part, b []byte, _ faults, _ bool) { t.octets[p] += len(b) }
+func (t *tracer) limit(p *part, s string)                  { fmt.Fprintf(&t.out, "limit at %s: %s\n", p.where(), s) }
 
 func (t *tracer) end(p *part) {
 	fmt.Fprintf(&t.out, "%send %s, line %d", strings.Repeat("  ", p.depth), p.where(), t.parser.line)
@@ -230,10 +230,10 @@ func (t *typeTree) begin(p *part) wanted {
 	}
 	return noLines
 }
-func (*typeTree) opening(*part, []byte)    {}
-func (*typeTree) data(*part, []byte, bool) {}
-func (*typeTree) end(*part)                {}
-func (*typeTree) limit(*part, string)      {}
+func (*typeTree) opening(*part, []byte)            {}
+func (*typeTree) data(*part, []byte, faults, bool) {}
+func (*typeTree) end(*part)                        {}
+func (*typeTree) limit(*part, string)              {}
 
 func ownParts(content []byte) string {
 	t := &typeTree{}

@@ -213,19 +213,24 @@ type base64Lines struct {
 	out   [768]byte
 }
 
-func (d *base64Lines) decode(line []byte, to func([]byte)) {
+// decode tells whether the line was found sound: whole quanta of digits alone.
+func (d *base64Lines) decode(line []byte, to func([]byte)) (sound bool) {
+	sound = !d.ended
 	for len(line) > 0 && !d.ended {
 		chunk := line[:min(len(line), 1024)]
 		line = line[len(chunk):]
 		if d.have == 0 && len(chunk)%4 == 0 {
 			if n, err := base64.StdEncoding.Decode(d.out[:], chunk); err == nil {
 				d.ended = chunk[len(chunk)-1] == '='
+				sound = sound && n == len(chunk)/4*3
 				to(d.out[:n])
 				continue
 			}
 		}
+		sound = false
 		d.slowly(chunk, to)
 	}
+	return sound
 }
 
 // slowly puts quanta together octet by octet.
