@@ -1,0 +1,370 @@
+// Package parts takes a stored message apart: header, MIME structure, decoded
+// bodies. It is made for what strangers send to a bounce address: it goes on where
+// net/mail and mime/multipart give up (a line that is no field, raw 8-bit octets, a
+// boundary that never closes), and depth, parts and fields are bounded. What a part
+// means is for others to say.
+package parts
+
+import (
+	"bytes"
+	"encoding/base64"
+	"html"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds. What lies beyond them is left out, never an error: a report that needs
+// more is none.
+const (
+	maxDepth  = 12
+	maxParts  = 256 // in the whole message
+	maxFields = 512 // of one header
+	maxValue  = 8 << 10
+	maxText   = 256 << 10
+)
+
+// Field is one header field, unfolded, with encoded-words decoded where that works.
+type Field struct{ Name, Value string }
+
+// Header is the fields of a header, or of a group of fields in a report.
+type Header []Field
+
+// Get returns the value of the topmost field of that name, in any case, or "".
+func (h Header) Get(name string) string {
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// All returns the values of all fields of that name, from the top.
+func (h Header) All(name string) []string {
+	var values []string
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
+// Part is a message or a part of one.
+type Part struct {
+	Header Header
+	Type   string            // lower case, such as "text/plain"
+	Params map[string]string // of Content-Type, names in lower case
+	Body   []byte            // as it stands, still encoded
+	Parts  []*Part           // of a multipart; the one message in a message/rfc822 or message/global
+}
+
+// Read takes a message apart. It never fails: what can't be understood is text.
+func Read(message []byte) *Part {
+	r := reader{left: maxParts}
+	return r.part(message, "text/plain", 0)
+}
+
+type reader struct{ left int }
+
+func (r *reader) part(data []byte, usual string, depth int) *Part {
+	r.left--
+	header, body := cutHeader(data)
+	p := &Part{Header: ParseHeader(header), Body: body}
+	p.Type, p.Params = contentType(p.Header.Get("Content-Type"), usual)
+	switch {
+	case depth >= maxDepth:
+	case strings.HasPrefix(p.Type, "multipart/"):
+		r.multipart(p, depth)
+	case p.Type == "message/rfc822" || p.Type == "message/global":
+		if r.left > 0 {
+			p.Parts = []*Part{r.part(p.Decoded(), "text/plain", depth+1)}
+		}
+	}
+	return p
+}
+
+func (r *reader) multipart(p *Part, depth int) {
+	boundary := p.Params["boundary"]
+	if boundary == "" {
+		return
+	}
+	usual := "text/plain"
+	if p.Type == "multipart/digest" {
+		usual = "message/rfc822" // RFC 2046 5.1.5
+	}
+	for _, piece := range cutMultipart(p.Body, boundary, r.left) {
+		if r.left <= 0 {
+			return
+		}
+		p.Parts = append(p.Parts, r.part(piece, usual, depth+1))
+	}
+}
+
+// cutHeader splits at the first empty line. A message that begins with no field has
+// no header at all.
+func cutHeader(data []byte) (header, body []byte) {
+	for at := 0; at < len(data); {
+		line, next := cutLine(data, at)
+		if len(line) == 0 {
+			return data[:at], data[next:]
+		}
+		at = next
+	}
+	return data, nil
+}
+
+// cutLine returns the line at an offset without its end, and where the next begins.
+func cutLine(data []byte, at int) (line []byte, next int) {
+	i := bytes.IndexByte(data[at:], '\n')
+	if i < 0 {
+		return data[at:], len(data)
+	}
+	return bytes.TrimSuffix(data[at:at+i], []byte("\r")), at + i + 1
+}
+
+// ParseHeader reads a block of fields. Lines that are none are passed over.
+func ParseHeader(block []byte) Header {
+	var h Header
+	decoder := new(mime.WordDecoder)
+	for at := 0; at < len(block) && len(h) < maxFields; {
+		var line []byte
+		line, at = cutLine(block, at)
+		var folded []byte
+		for at < len(block) && (block[at] == ' ' || block[at] == '\t') {
+			var more []byte
+			more, at = cutLine(block, at)
+			if len(folded) < maxValue {
+				folded = append(append(folded, ' '), bytes.TrimSpace(more)...)
+			}
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		name = bytes.TrimRight(name, " \t")
+		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t") {
+			continue
+		}
+		text := string(bytes.TrimSpace(append(bytes.TrimSpace(value), folded...)))
+		if len(text) > maxValue {
+			text = text[:maxValue]
+		}
+		if strings.Contains(text, "=?") {
+			if decoded, err := decoder.DecodeHeader(text); err == nil {
+				text = decoded
+			}
+		}
+		h = append(h, Field{string(name), toUTF8(text)})
+	}
+	return h
+}
+
+// Groups splits a body into the groups of fields that empty lines separate, as in
+// message/delivery-status (RFC 3464 2.1); at most so many.
+func Groups(body []byte, most int) []Header {
+	var groups []Header
+	start := 0
+	flush := func(end int) {
+		if h := ParseHeader(body[start:end]); len(h) > 0 && len(groups) < most {
+			groups = append(groups, h)
+		}
+	}
+	for at := 0; at < len(body); {
+		line, next := cutLine(body, at)
+		if len(bytes.TrimSpace(line)) == 0 {
+			flush(at)
+			start = next
+		}
+		at = next
+	}
+	flush(len(body))
+	return groups
+}
+
+// cutMultipart returns what stands between the delimiter lines of a boundary, at
+// most so many pieces. A last one that never closes counts (RFC 2046 5.1.1 wants
+// it closed; what was cut off on the way is not).
+func cutMultipart(body []byte, boundary string, most int) [][]byte {
+	var pieces [][]byte
+	delimiter := []byte("--" + boundary)
+	start := -1
+	for at := 0; at < len(body) && len(pieces) < most; {
+		line, next := cutLine(body, at)
+		if rest, ok := bytes.CutPrefix(line, delimiter); ok {
+			rest = bytes.TrimRight(rest, " \t")
+			last := string(rest) == "--"
+			if last || len(rest) == 0 {
+				if start >= 0 {
+					pieces = append(pieces, trimLineEnd(body[start:at]))
+				}
+				start = next
+				if last {
+					return pieces
+				}
+			}
+		}
+		at = next
+	}
+	if start >= 0 && start < len(body) && len(pieces) < most {
+		pieces = append(pieces, body[start:])
+	}
+	return pieces
+}
+
+// trimLineEnd takes off the line end that belongs to the delimiter behind it.
+func trimLineEnd(b []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+}
+
+// contentType reads a Content-Type, also one with malformed parameters.
+func contentType(value, usual string) (string, map[string]string) {
+	if value == "" {
+		return usual, nil
+	}
+	if kind, params, err := mime.ParseMediaType(value); err == nil {
+		return kind, params
+	}
+	kind, rest, _ := strings.Cut(value, ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	if !strings.Contains(kind, "/") {
+		return usual, nil
+	}
+	params := map[string]string{}
+	for p := range strings.SplitSeq(rest, ";") {
+		name, v, _ := strings.Cut(p, "=")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if _, twice := params[name]; !twice {
+			params[name] = strings.Trim(strings.TrimSpace(v), `"`)
+		}
+	}
+	return kind, params
+}
+
+// Decoded returns the body without its transfer encoding. Where that is broken, it
+// is what could be decoded.
+func (p *Part) Decoded() []byte {
+	switch strings.ToLower(strings.TrimSpace(p.Header.Get("Content-Transfer-Encoding"))) {
+	case "base64":
+		return decodeBase64(p.Body)
+	case "quoted-printable":
+		decoded, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(p.Body)))
+		if err != nil && len(decoded) == 0 {
+			return p.Body
+		}
+		return decoded
+	}
+	return p.Body
+}
+
+func decodeBase64(body []byte) []byte {
+	if end := bytes.IndexByte(body, '='); end >= 0 {
+		body = body[:end] // what follows the padding is not part of it
+	}
+	clean := make([]byte, 0, len(body))
+	for _, c := range body {
+		if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' {
+			clean = append(clean, c)
+		}
+	}
+	if len(clean)%4 == 1 {
+		clean = clean[:len(clean)-1]
+	}
+	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
+	n, _ := base64.RawStdEncoding.Decode(out, clean) // the alphabet was seen to; what is short at the end is lost
+	return out[:n]
+}
+
+// Text returns the body as text in UTF-8: decoded, html without its tags, cut at a bound.
+func (p *Part) Text() string {
+	decoded := p.Decoded()
+	text := toUTF8(string(decoded[:min(len(decoded), maxText)]))
+	if p.Type == "text/html" {
+		text = stripTags(text)
+	}
+	return text
+}
+
+// toUTF8 takes text that is no UTF-8 for ISO 8859-1, which shows at least what is ASCII in it.
+func toUTF8(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	runes := make([]rune, len(text))
+	for i := range len(text) {
+		runes[i] = rune(text[i])
+	}
+	return string(runes)
+}
+
+// stripTags turns html into text: what ends a line on the screen ends one here, and
+// style and script are left out.
+func stripTags(text string) string {
+	var b strings.Builder
+	hidden := "" // the element whose content is not shown
+	for text != "" {
+		before, rest, found := strings.Cut(text, "<")
+		if hidden == "" {
+			b.WriteString(before)
+		}
+		if !found {
+			break
+		}
+		tag, after, _ := strings.Cut(rest, ">")
+		text = after
+		name := tagName(tag)
+		switch {
+		case hidden != "":
+			if name == "/"+hidden {
+				hidden = ""
+			}
+		case name == "style" || name == "script":
+			hidden = name
+		case endsLine(strings.TrimPrefix(name, "/")):
+			b.WriteByte('\n')
+		}
+	}
+	return html.UnescapeString(b.String())
+}
+
+// tagName returns the name of a tag in lower case, with its slash if it closes.
+func tagName(tag string) string {
+	end := 0
+	for end < len(tag) && (tag[end] != '/' || end == 0) && !strings.ContainsRune(" \t\r\n", rune(tag[end])) {
+		end++
+	}
+	return strings.ToLower(tag[:end])
+}
+
+func endsLine(element string) bool {
+	switch element {
+	case "br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "pre", "hr":
+		return true
+	}
+	return false
+}
+
+// Each calls visit for the part and all below it, outermost first.
+func (p *Part) Each(visit func(*Part)) {
+	visit(p)
+	for _, child := range p.Parts {
+		child.Each(visit)
+	}
+}
+
+// ReceivedIDs returns the ids by which servers named a message in its Received
+// fields (RFC 5321 4.4), the newest first.
+func (h Header) ReceivedIDs() []string {
+	var ids []string
+	for _, value := range h.All("Received") {
+		if m := receivedID.FindStringSubmatch(value); m != nil && len(ids) < maxIDs {
+			ids = append(ids, m[1])
+		}
+	}
+	return ids
+}
+
+const maxIDs = 20
+
+var receivedID = regexp.MustCompile(`(?i)\sid ([A-Za-z0-9]{6,32})\b`)

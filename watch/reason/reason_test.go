@@ -1,0 +1,171 @@
+package reason
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestOf(t *testing.T) {
+	for _, c := range []struct{ status, text, want string }{
+		// Gmail.
+		{"5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the recipient's email address for typos or 550-5.1.1 unnecessary spaces. 550 5.1.1  https://support.google.com/mail/?p=NoSuchUser a1-20020a17si", "hard/unknown_user 5.1.1"},
+		{"5.2.1", "550-5.2.1 The email account that you tried to reach is inactive.", "hard/disabled 5.2.1"},
+		{"5.2.1", "550 5.2.1 The email account that you tried to reach is disabled.", "hard/disabled 5.2.1"},
+		{"5.2.2", "552-5.2.2 The recipient's inbox is out of storage space and inactive. Please direct the recipient", "soft/mailbox_full 5.2.2"},
+		{"4.2.1", "450-4.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages from being delivered.", "soft/rate_limited 4.2.1"},
+		{"4.7.28", "421-4.7.28 Gmail has detected an unusual rate of unsolicited mail originating from your IP address. To protect our users from spam, mail sent from your IP address has been temporarily rate limited.", "block/reputation 4.7.28"},
+		{"5.7.1", "550-5.7.1 [192.0.2.1      12] Our system has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, this message has been blocked.", "block/spam 5.7.1"},
+		{"5.7.1", "550-5.7.1 Our system has detected that this message is likely suspicious due to the very low reputation of the sending domain.", "block/reputation 5.7.1"},
+		{"5.7.26", "550-5.7.26 Your email has been blocked because the sender is unauthenticated. 550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.", "policy/authentication 5.7.26"},
+		{"5.7.26", "550-5.7.26 Unauthenticated email from example.org is not accepted due to domain's DMARC policy.", "policy/authentication 5.7.26"},
+		{"5.7.25", "550-5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record setup", "policy/reverse_dns 5.7.25"},
+		{"5.7.0", "552-5.7.0 This message was blocked because its content presents a potential security issue.", "policy/virus 5.7.0"},
+		{"5.3.4", "552-5.3.4 Your message exceeded Google's message size limits.", "policy/too_big 5.3.4"},
+		{"5.7.1", "550-5.7.1 This message is not RFC 5322 compliant. There are multiple From headers.", "policy/malformed 5.7.1"},
+		// Outlook, Exchange Online, Exchange.
+		{"5.7.1", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3140).", "block/blocklisted 5.7.1"},
+		{"5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).", "hard/unknown_user 5.5.0"},
+		{"5.4.1", "550 5.4.1 Recipient address rejected: Access denied. [DB5EUR01FT006.eop-EUR01.prod.protection.outlook.com]", "hard/unknown_user 5.4.1"},
+		{"5.1.10", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient nobody@firm.example not found by SMTP address lookup", "hard/unknown_user 5.1.10"},
+		{"5.7.606", "550 5.7.606 Access denied, banned sending IP [192.0.2.1]. To request removal from this list please visit", "block/blocklisted 5.7.606"},
+		{"5.7.515", "550 5.7.515 Access denied, sending domain EXAMPLE.ORG doesn't meet the required authentication level.", "policy/authentication 5.7.515"},
+		{"5.7.509", "550 5.7.509 Access denied, sending domain [EXAMPLE.ORG] does not pass DMARC verification and has a DMARC policy of reject", "policy/authentication 5.7.509"},
+		{"4.7.650", "451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation.", "block/reputation 4.7.650"},
+		{"5.2.2", "554 5.2.2 mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded", "soft/mailbox_full 5.2.2"},
+		{"5.2.3", "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "policy/too_big 5.2.3"},
+		{"5.7.133", "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required", "policy/restricted 5.7.133"},
+		{"5.7.708", "550 Service unavailable.", "block/reputation 5.7.708"},
+		// Yahoo.
+		{"4.7.0", "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints - 4.16.55.1", "block/reputation 4.7.0"},
+		{"5.7.1", "553 5.7.1 [BL21] Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list", "block/blocklisted 5.7.1"},
+		{"5.0.0", "554 delivery error: dd This user doesn't have a yahoo.com account (nobody@yahoo.com) [0] - mta4", "hard/unknown_user 5.0.0"},
+		{"5.0.0", "554 delivery error: dd Sorry, your message to x@yahoo.com cannot be delivered. This mailbox is disabled (554.30).", "hard/disabled 5.0.0"},
+		{"5.7.9", "554 5.7.9 Message not accepted for policy reasons. See https://senders.yahooinc.com/error-codes", "policy/refused 5.7.9"},
+		// Others.
+		{"5.7.1", "554 5.7.1 [CS01] Message rejected due to local policy. Please visit https://support.apple.com/en-us/HT204137", "block/blocklisted 5.7.1"},
+		{"5.0.0", "554-gmx.net (mxgmx017) Nemesis ESMTP Service not available 554-No SMTP service 554-Bad DNS PTR resource record.", "policy/reverse_dns 5.0.0"},
+		{"5.0.0", "554 IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de to clarify.) (BL)", "block/blocklisted 5.0.0"},
+		{"5.7.1", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1", "block/blocklisted 5.7.1"},
+		// Postfix and sendmail as they report it themselves.
+		{"5.1.1", "host mx.example.net[192.0.2.5] said: 550 5.1.1 <a@example.net>: Recipient address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)", "hard/unknown_user 5.1.1"},
+		{"4.7.1", "host mx.example.net[192.0.2.5] said: 450 4.7.1 <a@example.net>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/example.net.html (in reply to RCPT TO command)", "soft/greylisted 4.7.1"},
+		{"4.4.1", "connect to mx.example.net[192.0.2.5]:25: Connection timed out", "soft/connection 4.4.1"},
+		{"4.4.1", "connect to antispam-quota.example.net[2001:db8::1]:25: No route to host", "soft/connection 4.4.1"},
+		{"5.4.4", "Host or domain name not found. Name service error for name=nowhere.example type=AAAA: Host not found", "hard/bad_domain 5.4.4"},
+		{"4.4.3", "Host or domain name not found. Name service error for name=slow.example type=MX: Host not found, try again", "soft/dns 4.4.3"},
+		{"5.4.6", "mail for example.net loops back to myself", "policy/loop 5.4.6"},
+		{"5.3.4", "message size 41943040 exceeds size limit 10240000 of server mx.example.net[192.0.2.5]", "policy/too_big 5.3.4"},
+		{"5.1.10", "Domain example.net does not accept mail (nullMX)", "hard/bad_domain 5.1.10"},
+		{"5.7.1", "554 5.7.1 <a@b>: Relay access denied", "policy/relay_denied 5.7.1"},
+		{"4.4.7", "Message could not be delivered for 5 days", "soft/expired 4.4.7"},
+		{"4.7.5", "Server certificate not trusted", "policy/tls 4.7.5"},
+		{"", "550 5.1.1 <nobody@example.net>... User unknown", "hard/unknown_user 5.1.1"},
+		// qmail, Exim, Domino.
+		{"", "Sorry, no mailbox here by that name. (#5.1.1)", "hard/unknown_user 5.1.1"},
+		{"", "Sorry, I couldn't find any host named nowhere.example. (#5.1.2)", "hard/bad_domain 5.1.2"},
+		{"", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1) I'm not going to try again; this message has been in the queue too long.", "soft/connection 4.4.1"},
+		{"", "Unrouteable address", "hard/unknown_user"},
+		{"", "all relevant MX records point to non-existent hosts", "hard/bad_domain"},
+		{"", "User nobody (nobody@firm.example) not listed in Domino Directory", "hard/unknown_user"},
+		{"5.0.0", "Maximum hop count exceeded. Message probably in a routing loop.", "policy/loop 5.0.0"},
+		// A name of a host or mailbox says nothing.
+		{"5.1.1", "host mx.antispam.example[192.0.2.5] said: 550 5.1.1 <spam@quota.example> user not known here", "hard/unknown_user 5.1.1"},
+		// A temporary answer is never hard.
+		{"4.1.1", "450 4.1.1 <a@example.net>: Recipient address rejected: User unknown in local recipient table", "soft/system 4.1.1"},
+		// The code alone.
+		{"5.1.1", "", "hard/unknown_user 5.1.1"},
+		{"5.1.2", "", "hard/bad_domain 5.1.2"},
+		{"5.2.2", "", "soft/mailbox_full 5.2.2"},
+		{"5.7.1", "", "policy/refused 5.7.1"},
+		{"5.7.25", "go away", "policy/reverse_dns 5.7.25"},
+		{"4.7.1", "come back", "soft/refused 4.7.1"},
+		{"4.2.0", "", "soft/system 4.2.0"},
+		{"", "421 bye", "soft/system 421"},
+		{"", "552 no", "soft/mailbox_full 552"},
+		{"", "550 no", "unknown/unknown 550"},
+		{"5.0.0", "", "unknown/unknown 5.0.0"},
+		{"5.0.0", "no", "unknown/unknown 5.0.0"},
+		{"5.0.0", "550 5.7.27 <x> null MX of the sender", "hard/bad_domain 5.7.27"},
+		{"", "", "unknown/unknown"},
+		{"", "smtp;550 5.1.1 x", "hard/unknown_user 5.1.1"},
+	} {
+		if got := Of(c.status, c.text).Key(); got != c.want {
+			t.Errorf("Of(%q, %.90q) = %s, want %s", c.status, c.text, got, c.want)
+		}
+	}
+}
+
+func TestDeadRecipient(t *testing.T) {
+	for _, c := range []struct {
+		status, text string
+		want         bool
+	}{
+		{"5.1.1", "user unknown", true},
+		{"4.1.1", "user unknown", false},
+		{"5.2.2", "mailbox full", false},
+		{"5.7.1", "blocked using zen.spamhaus.org", false},
+		{"5.0.0", "no", false},
+		{"", "Unrouteable address", false}, // nothing says that it is for good
+	} {
+		if got := Of(c.status, c.text).DeadRecipient(); got != c.want {
+			t.Errorf("%q %q: %v", c.status, c.text, got)
+		}
+	}
+}
+
+func TestAnonymous(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"550 5.1.1 <bob@example.net>: no such user", "550 5.1.1 <address>: no such user"},
+		{`"odd name"@example.net is gone`, "<address> is gone"},
+		{"550-5.1.1 The account\r\n550 5.1.1 https://support.google.com/mail/?p=NoSuchUser abcdef12-20020a17090a3c8b00b0 - gsmtp", "550-5.1.1 The account 550 5.1.1 https://support.google.com/… <id> - gsmtp"},
+		{"host mx[192.0.2.1] and 2001:db8:0:1::25 said", "host mx[<ip>] and <ip> said"},
+		{"(S2017062302) at DB5EUR01FT006.eop-EUR01.prod", "(S2017062302) at <id>"},
+		{"a\x00b\x1b[31mc\u202e", "ab[31mc"},
+	} {
+		if got := Anonymous(c.text); got != c.want {
+			t.Errorf("Anonymous(%q)\n got %q\nwant %q", c.text, got, c.want)
+		}
+	}
+	long := Anonymous(strings.Repeat("über ", 100))
+	if len(long) > maxShown+len("…") || !utf8.ValidString(long) {
+		t.Errorf("%d octets, %q", len(long), long)
+	}
+}
+
+// Every phrase can be reached: no earlier row takes all of its replies.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range table {
+		for _, phrase := range r.phrases {
+			if phrase != strings.ToLower(phrase) || phrase == "" {
+				t.Errorf("%q is not in lower case", phrase)
+			}
+			if seen[phrase+r.only] {
+				t.Errorf("%q stands twice", phrase)
+			}
+			seen[phrase+r.only] = true
+		}
+	}
+}
+
+func FuzzOf(f *testing.F) {
+	f.Add("5.1.1", "550-5.1.1 The email account")
+	f.Add("", "(#5.1.1) <a@b> mx[::1]:25 https://x/")
+	f.Fuzz(func(t *testing.T, status, text string) {
+		r := Of(status, text)
+		if r.Class == "" || r.Name == "" {
+			t.Errorf("no reason: %+v", r)
+		}
+		shown := Anonymous(text)
+		if len(shown) > maxShown+len("…") || strings.ContainsAny(shown, "\r\n\x00\x1b") {
+			t.Errorf("shown: %q", shown)
+		}
+	})
+}
+
+func BenchmarkOf(b *testing.B) {
+	for b.Loop() {
+		Of("5.7.1", "host mx.example.net[192.0.2.5] said: 550 5.7.1 something that no row of the table has words for (in reply to end of DATA command)")
+	}
+}

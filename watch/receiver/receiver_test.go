@@ -1,0 +1,33 @@
+package receiver
+
+import "testing"
+
+func TestOf(t *testing.T) {
+	for _, c := range []struct{ domain, host, want string }{
+		{"gmail.com", "", "google"},
+		{"GoogleMail.com.", "", "google"},
+		{"firm.example", "aspmx.l.google.com", "google"},
+		{"firm.example", "alt1.gmail-smtp-in.l.google.com.", "google"},
+		{"firm.example", "firm-example.mail.protection.outlook.com", "microsoft"},
+		{"hotmail.fr", "", "microsoft"},
+		{"live.co.uk", "", "microsoft"},
+		{"outlook.com", "", "microsoft"},
+		{"yahoo.co.jp", "", "yahoo"},
+		{"aol.com", "mx-aol.mail.gm0.yahoodns.net", "yahoo"},
+		{"web.de", "", "gmx"},
+		{"firm.example", "mx.firm.example", "firm.example"},
+		{"firm.example", "", "firm.example"},
+		// Names that only look like a provider's.
+		{"notgmail.com", "", "notgmail.com"},
+		{"gmail.com.firm.example", "", "gmail.com.firm.example"},
+		{"live.firm.example", "", "live.firm.example"},
+		{"outlook.hosting.example", "", "outlook.hosting.example"},
+		{"firm.example", "google.com.evil.example", "firm.example"},
+		{"", "", ""},
+		{"", "mx.firm.example", "mx.firm.example"},
+	} {
+		if got := Of(c.domain, c.host); got != c.want {
+			t.Errorf("Of(%q, %q) = %q, want %q", c.domain, c.host, got, c.want)
+		}
+	}
+}

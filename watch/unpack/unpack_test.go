@@ -1,0 +1,103 @@
+package unpack
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+)
+
+func packGzip(t testing.TB, data []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func packZip(t testing.TB, files ...[]byte) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, data := range files {
+		f, err := w.Create("report.xml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestFiles(t *testing.T) {
+	text := []byte("<feedback/>")
+	for name, packed := range map[string][]byte{
+		"plain": text, "gzip": packGzip(t, text), "zip": packZip(t, text),
+		"two gzip members": append(packGzip(t, text[:4]), packGzip(t, text[4:])...),
+	} {
+		files, err := Files(packed)
+		if err != nil || len(files) != 1 || !bytes.Equal(files[0], text) {
+			t.Errorf("%s: %q, %v", name, files, err)
+		}
+	}
+}
+
+func TestBombs(t *testing.T) {
+	zeros := make([]byte, MaxSize+1)
+	noise := make([]byte, MaxSize/maxRatio*2)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	many := make([][]byte, maxFiles+1)
+	for name, packed := range map[string][]byte{
+		"gzip of zeros":     packGzip(t, zeros[:10<<20]),
+		"zip of zeros":      packZip(t, zeros[:10<<20]),
+		"too large":         packGzip(t, append(zeros, noise...)), // its ratio is allowed
+		"too large, plain":  zeros,
+		"many files":        packZip(t, many...),
+		"many large files":  packZip(t, append(noise, zeros[:20<<20]...), append(noise, zeros[:20<<20]...)),
+		"zip of its header": []byte("PK\x03\x04"),
+	} {
+		_, err := Files(packed)
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		} else if name != "zip of its header" && !errors.Is(err, ErrBomb) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// An archive within stays closed.
+	files, err := Files(packGzip(t, packGzip(t, zeros[:1<<20])))
+	if err != nil || !Packed(files[0]) {
+		t.Errorf("a gzip in a gzip: %v", err)
+	}
+	if _, err := Files(packGzip(t, []byte("text"))[:12]); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("cut off: %v", err)
+	}
+}
+
+func FuzzFiles(f *testing.F) {
+	f.Add([]byte("<feedback/>"))
+	f.Add(packGzip(f, []byte("<feedback/>")))
+	f.Add(packZip(f, []byte("a"), []byte("b")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		files, err := Files(data)
+		total := 0
+		for _, file := range files {
+			total += len(file)
+		}
+		if err == nil && total > MaxSize {
+			t.Errorf("%d octets", total)
+		}
+	})
+}
