@@ -66,6 +66,9 @@ func Parse(message *parts.Part) *Report {
 	if r == nil || len(r.Recipients) == 0 {
 		return nil
 	}
+	if r.MessageID == "" { // Gmail and Exchange answer to the message, as a person would
+		r.MessageID = idForm.FindString(message.Header.Get("In-Reply-To"))
+	}
 	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
 		for _, value := range message.Header.All(name) {
 			r.SentTo = append(r.SentTo, addresses(value)...)
@@ -87,7 +90,9 @@ func standard(message *parts.Part) *Report {
 			r.Recipients = append(r.Recipients, rcpt)
 		}
 	}
-	r.MessageID = originalID(report, status)
+	if id := originalID(report, status); id != "" {
+		r.MessageID = id
+	}
 	if words := explanation(report); words != "" {
 		for i := range r.Recipients {
 			if r.Recipients[i].Diagnostic == "" {
@@ -126,6 +131,7 @@ func (r *Report) perMessage(group parts.Header) {
 	set(&r.ReportingMTA, host(group.Get("Reporting-MTA")))
 	set(&r.QueueID, group.Get("X-Postfix-Queue-ID"))
 	set(&r.EnvelopeID, group.Get("Original-Envelope-Id"))
+	set(&r.MessageID, idForm.FindString(group.Get("X-Original-Message-ID"))) // Gmail
 }
 
 // perRecipient reads the group of one recipient (RFC 3464 2.3).

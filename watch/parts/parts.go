@@ -147,7 +147,7 @@ func ParseHeader(block []byte) Header {
 		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t") {
 			continue
 		}
-		text := string(bytes.TrimSpace(append(bytes.TrimSpace(value), folded...)))
+		text := strings.TrimSpace(string(bytes.TrimSpace(value)) + string(folded))
 		if len(text) > maxValue {
 			text = text[:maxValue]
 		}
@@ -302,30 +302,36 @@ func toUTF8(text string) string {
 // style and script are left out.
 func stripTags(text string) string {
 	var b strings.Builder
-	hidden := "" // the element whose content is not shown
 	for text != "" {
 		before, rest, found := strings.Cut(text, "<")
-		if hidden == "" {
-			b.WriteString(before)
-		}
+		b.WriteString(before)
 		if !found {
 			break
 		}
-		tag, after, _ := strings.Cut(rest, ">")
-		text = after
-		name := tagName(tag)
-		switch {
-		case hidden != "":
-			if name == "/"+hidden {
-				hidden = ""
-			}
+		var tag string
+		tag, text, _ = strings.Cut(rest, ">")
+		switch name := tagName(tag); {
 		case name == "style" || name == "script":
-			hidden = name
+			text = behindHidden(text, name)
 		case endsLine(strings.TrimPrefix(name, "/")):
 			b.WriteByte('\n')
 		}
 	}
 	return html.UnescapeString(b.String())
+}
+
+// behindHidden returns what follows the end of an element whose content is no
+// text, or nothing if it has no end.
+func behindHidden(text, element string) string {
+	for text != "" {
+		_, rest, _ := strings.Cut(text, "</")
+		if len(rest) >= len(element) && strings.EqualFold(rest[:len(element)], element) {
+			_, rest, _ = strings.Cut(rest, ">")
+			return rest
+		}
+		text = rest
+	}
+	return ""
 }
 
 // tagName returns the name of a tag in lower case, with its slash if it closes.

@@ -146,7 +146,7 @@ var table = []row{
 	{Soft, "connection", "", []string{
 		"connection timed out", "connection refused", "connection reset", "connection closed", "connection dropped", "connection lost", "lost connection", "no route to host", "network is unreachable", "host is down",
 		"operation timed out", "session timed out", "timed out while", "timed out waiting", "read timeout", "command timeout", "connect to", "able to establish", "couldn't establish", "could not connect", "unable to connect", "can't connect", "not respond", "no response", "didn't respond", "did not respond", "broken pipe", "conversation with", "refused to talk to me",
-		"retry time not reached", "all hosts…have been failing", "connection died", "deferred: connection",
+		"retry time not reached", "all hosts…have been failing", "connection died", "deferred: connection", "requests to connect",
 	}},
 	{Soft, "expired", "", []string{
 		"delivery time expired", "message expired", "has expired", "retry timeout exceeded", "in the queue too long", "retry time not reached for any host after a long failure",

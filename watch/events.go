@@ -1,0 +1,278 @@
+package watch
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"pratique/watch/reason"
+)
+
+// row is an event as it is kept.
+type row struct {
+	id                int64
+	kind              kind
+	status            status
+	at                int64
+	times             int
+	source            string
+	certain           bool
+	nextTry, waited   int64
+	record            int64
+	queueID           string
+	messageID         string
+	recipient         []byte
+	domain, host      string
+	senderDomain      string
+	client, rules     string
+	class, name, code string
+	words             string
+}
+
+// How a join is tried again: the journal writes a message a little later than the
+// MTA logs its bounce.
+const (
+	firstRetry = 5   // seconds; doubled each time
+	giveUp     = day // after which it stays unverified
+)
+
+// prepare joins an event, before anything is written.
+func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, error) {
+	a := about{
+		queueIDs: e.queueIDs, messageID: plain(e.messageID), sentTo: e.sentTo, at: e.at,
+		recipient: s.hash(e.recipient), final: s.hash(e.final), domain: domainOf(e.recipient), finalName: domainOf(e.final),
+	}
+	r := row{
+		kind: e.kind, status: e.status, at: e.at.Unix(), times: max(1, e.times), source: e.source,
+		messageID: a.messageID, recipient: a.recipient, domain: cmp.Or(a.domain, a.finalName), host: strings.ToLower(e.host)[:min(len(e.host), maxDomain)],
+		class: string(e.reason.Class), name: e.reason.Name, code: e.reason.Code, words: wordsAbout(e.words, e.recipient, e.final),
+	}
+	if len(e.queueIDs) > 0 {
+		r.queueID = e.queueIDs[0]
+	}
+	sent, err := s.find(ctx, journal, a)
+	if err != nil {
+		return r, err
+	}
+	if sent == nil {
+		r.nextTry, r.waited = s.now().Unix()+firstRetry, firstRetry
+		return r, nil
+	}
+	r.join(sent)
+	return r, nil
+}
+
+// wordsAbout returns the words of a receiver without the name of the recipient.
+func wordsAbout(words string, addresses ...string) string {
+	for _, address := range addresses {
+		if local, _, ok := cutLast(address, "@"); ok && len(local) > 2 {
+			words = strings.ReplaceAll(words, address, "<address>")
+			words = strings.ReplaceAll(words, local, "<address>")
+		}
+	}
+	return reason.Anonymous(words)
+}
+
+// join takes over what the journal knows.
+func (r *row) join(sent *Sent) {
+	r.certain, r.record, r.nextTry = true, sent.ID, 0
+	r.senderDomain, r.client = domainOf(sent.Sender), sent.Client
+	if sent.Sender == "" {
+		r.senderDomain = "<>"
+	}
+	if len(sent.Rules) > 0 {
+		r.rules = " " + strings.Join(sent.Rules, " ") + " "
+	}
+	r.queueID = cmp.Or(sent.QueueID, r.queueID)
+	r.messageID = cmp.Or(sent.MessageID, r.messageID)
+	if r.domain == "" && len(sent.Domains) == 1 && !sent.Partial {
+		r.domain = strings.ToLower(sent.Domains[0])
+	}
+}
+
+const eventColumns = `id, kind, status, at, times, source, certain, next_try, waited, record, queue_id, message_id, recipient,
+	domain, host, sender_domain, client, rules, class, reason, code, words`
+
+func (r *row) scan(scan func(...any) error) error {
+	return scan(&r.id, &r.kind, &r.status, &r.at, &r.times, &r.source, &r.certain, &r.nextTry, &r.waited, &r.record, &r.queueID, &r.messageID, &r.recipient,
+		&r.domain, &r.host, &r.senderDomain, &r.client, &r.rules, &r.class, &r.name, &r.code, &r.words)
+}
+
+func (r *row) values() []any {
+	id := any(nil) // a new one
+	if r.id != 0 {
+		id = r.id
+	}
+	return []any{id, r.kind, r.status, r.at, r.times, r.source, r.certain, r.nextTry, r.waited, r.record, r.queueID, r.messageID, r.recipient,
+		r.domain, r.host, r.senderDomain, r.client, r.rules, r.class, r.name, r.code, r.words}
+}
+
+// put keeps a row: as it is, or together with what is known of the same recipient
+// of the same message already.
+func put(ctx context.Context, tx *sql.Tx, r row) error {
+	known, err := same(ctx, tx, &r)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		r = merge(*known, r)
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO events ("+eventColumns+") VALUES (?"+strings.Repeat(", ?", len(r.values())-1)+")", r.values()...)
+	if err != nil {
+		return fmt.Errorf("keep what came back: %w", err)
+	}
+	return nil
+}
+
+// same finds another row about the same recipient of the same message. Without a
+// recipient nothing is the same.
+func same(ctx context.Context, tx *sql.Tx, r *row) (*row, error) {
+	if len(r.recipient) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT "+eventColumns+" FROM events WHERE recipient = ? AND kind = ? AND id <> ? AND at > ?",
+		r.recipient, r.kind, r.id, r.at-int64(longestWay/time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("look for the same recipient: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var other row
+		if err := other.scan(rows.Scan); err != nil {
+			return nil, fmt.Errorf("look for the same recipient: %w", err)
+		}
+		if sameMessage(&other, r) {
+			return &other, nil
+		}
+	}
+	return nil, rows.Err()
+}
+
+func sameMessage(a, b *row) bool {
+	if a.record != 0 && b.record != 0 {
+		return a.record == b.record
+	}
+	if a.messageID != "" && b.messageID != "" {
+		return strings.EqualFold(a.messageID, b.messageID) && (a.queueID == "" || b.queueID == "" || a.queueID == b.queueID || !a.certain || !b.certain)
+	}
+	return a.queueID != "" && a.queueID == b.queueID
+}
+
+// merge adds what is new to what is known. A recipient that failed stays so; a
+// later word on why it is deferred is the better one.
+func merge(known, r row) row {
+	m := known
+	if !known.certain && r.certain {
+		m.certain, m.nextTry, m.record = true, 0, r.record
+		m.senderDomain, m.client, m.rules, m.queueID, m.messageID = r.senderDomain, r.client, r.rules, r.queueID, r.messageID
+	}
+	m.queueID, m.messageID, m.host = cmp.Or(m.queueID, r.queueID), cmp.Or(m.messageID, r.messageID), cmp.Or(m.host, r.host)
+	m.domain = cmp.Or(m.domain, r.domain)
+	if !strings.Contains("+"+known.source+"+", "+"+r.source+"+") {
+		m.source = known.source + "+" + r.source
+	}
+	if r.source == sourceLog {
+		m.times += r.times
+	}
+	if known.status == statusFailed && r.status != statusFailed {
+		return m
+	}
+	becameFailed := r.status == statusFailed && known.status != statusFailed
+	if becameFailed || r.status == known.status && r.at > known.at && r.status == statusDeferred {
+		m.status, m.at = r.status, r.at
+	}
+	if better(known, r) {
+		m.class, m.name, m.code, m.words = r.class, r.name, r.code, r.words
+	}
+	return m
+}
+
+// better reports whether the reason of r tells more than the one that is known:
+// "too long in the queue" is no reason beside the one for which it was there.
+func better(known, r row) bool {
+	if r.class == string(reason.Unknown) || r.class == "" || r.name == "expired" && known.class != string(reason.Unknown) {
+		return false
+	}
+	return known.class == string(reason.Unknown) || r.status == statusFailed && known.status != statusFailed ||
+		r.status == statusDeferred && known.status == statusDeferred
+}
+
+// Rejoin tries again to join what could not be joined before, as far as it is time
+// to. It returns how many were joined.
+func (s *Store) Rejoin(ctx context.Context, journal Journal) (joined int, err error) {
+	if journal == nil {
+		return 0, nil
+	}
+	due, err := s.due(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range due {
+		a := about{messageID: r.messageID, recipient: r.recipient, domain: r.domain, at: time.Unix(r.at, 0)}
+		if r.queueID != "" {
+			a.queueIDs = []string{r.queueID}
+		}
+		sent, err := s.find(ctx, journal, a)
+		if err != nil {
+			return joined, err
+		}
+		if sent != nil {
+			joined++
+		}
+		if err := s.transact(ctx, func(tx *sql.Tx) error { return s.retried(ctx, tx, r.id, sent) }); err != nil {
+			return joined, err
+		}
+	}
+	return joined, nil
+}
+
+// atOnce bounds the tries of one round.
+const atOnce = 500
+
+func (s *Store) due(ctx context.Context) ([]row, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT "+eventColumns+" FROM events WHERE next_try > 0 AND next_try <= ? ORDER BY next_try LIMIT ?", s.now().Unix(), atOnce)
+	if err != nil {
+		return nil, fmt.Errorf("find what is not joined yet: %w", err)
+	}
+	defer rows.Close()
+	var due []row
+	for rows.Next() {
+		var r row
+		if err := r.scan(rows.Scan); err != nil {
+			return nil, fmt.Errorf("find what is not joined yet: %w", err)
+		}
+		due = append(due, r)
+	}
+	return due, rows.Err()
+}
+
+// retried puts down the result of a try. The row may have changed meanwhile.
+func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *Sent) error {
+	var r row
+	err := r.scan(tx.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE id = ?", id).Scan)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && r.certain {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("join what came back: %w", err)
+	}
+	if sent == nil {
+		r.waited *= 2
+		r.nextTry = s.now().Unix() + r.waited
+		if time.Duration(r.waited)*time.Second > giveUp {
+			r.nextTry = 0
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE events SET next_try = ?, waited = ? WHERE id = ?", r.nextTry, r.waited, id)
+		return err
+	}
+	r.join(sent)
+	if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id = ?", id); err != nil {
+		return err
+	}
+	r.id = 0
+	return put(ctx, tx, r)
+}

@@ -1,0 +1,109 @@
+package watch
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"pratique/watch/queue"
+)
+
+// Options is the [watch] table of the configuration.
+type Options struct {
+	// Queue names the MTA's queue that is looked at; see queue.CheckName.
+	Queue string `toml:"queue"`
+	// QueueEvery is how often the daemon looks at it.
+	QueueEvery time.Duration `toml:"queue_every"`
+	// Maildir is a folder that reports are delivered to; "": none.
+	Maildir string `toml:"maildir"`
+	// Log is the MTA's log, a file or "journald"; "": none.
+	Log string `toml:"log"`
+	// Keep is how long what came back is kept.
+	Keep time.Duration `toml:"keep"`
+	// Suppress is how long a recipient that bounced for good is refused; 0: not at all.
+	Suppress time.Duration `toml:"suppress"`
+	// Shares of what was sent in a day that raise an alarm.
+	ComplaintsWarning  Share `toml:"complaints_warning"`
+	ComplaintsCritical Share `toml:"complaints_critical"`
+	BouncesWarning     Share `toml:"bounces_warning"`
+	BouncesCritical    Share `toml:"bounces_critical"`
+	// AlarmFrom is how many bounces or complaints of a domain there must be in a day
+	// before their share raises an alarm.
+	AlarmFrom int `toml:"alarm_from"`
+}
+
+// Journald is the value of Log for the journal of systemd.
+const Journald = "journald"
+
+const (
+	day     = 24 * time.Hour
+	maxKeep = 400 * day
+)
+
+// DefaultOptions look at a queue if there is one, and await reports from "pratique ingest".
+func DefaultOptions() Options {
+	return Options{
+		Queue: "auto", QueueEvery: time.Minute, Keep: 30 * day,
+		ComplaintsWarning: 0.001, ComplaintsCritical: 0.003, // what Gmail and Yahoo ask of senders
+		BouncesWarning: 0.05, BouncesCritical: 0.10,
+		AlarmFrom: 5,
+	}
+}
+
+// Problems reports everything in o that can't be meant.
+func (o Options) Problems(report func(key, problem string)) {
+	if err := queue.CheckName(o.Queue); err != nil {
+		report("queue", err.Error())
+	}
+	if o.QueueEvery < 5*time.Second {
+		report("queue_every", fmt.Sprintf("%v is too often to list a whole queue; \"1m\" is the default", o.QueueEvery))
+	}
+	if o.Maildir != "" && !filepath.IsAbs(o.Maildir) {
+		report("maildir", fmt.Sprintf("%q is not an absolute path such as \"/var/lib/pratique/bounces\"", o.Maildir))
+	}
+	if o.Log != "" && o.Log != Journald && !filepath.IsAbs(o.Log) {
+		report("log", fmt.Sprintf("%q is neither %q nor an absolute path such as \"/var/log/mail.log\"", o.Log, Journald))
+	}
+	if o.Keep < day || o.Keep > maxKeep {
+		report("keep", fmt.Sprintf("%v is not from \"1d\" to \"400d\"", o.Keep))
+	}
+	if o.Suppress < 0 || o.Suppress > o.Keep {
+		report("suppress", fmt.Sprintf("%v is not from \"0s\" (off) to what keep says, beyond which a bounce is forgotten", o.Suppress))
+	}
+	o.shareProblems(report)
+	if o.AlarmFrom < 1 {
+		report("alarm_from", fmt.Sprintf("%d is not at least 1", o.AlarmFrom))
+	}
+}
+
+func (o Options) shareProblems(report func(key, problem string)) {
+	for _, pair := range []struct {
+		key               string
+		warning, critical Share
+	}{
+		{"complaints_critical", o.ComplaintsWarning, o.ComplaintsCritical},
+		{"bounces_critical", o.BouncesWarning, o.BouncesCritical},
+	} {
+		if pair.critical < pair.warning {
+			report(pair.key, fmt.Sprintf("%v is below the share for a warning, %v", pair.critical, pair.warning))
+		}
+	}
+}
+
+// Share is a part of a whole, 0 to 1. In the configuration it is a percentage, "0.1%".
+type Share float64
+
+// UnmarshalText reads "0.1%".
+func (s *Share) UnmarshalText(text []byte) error {
+	number, ok := strings.CutSuffix(string(text), "%")
+	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if !ok || err != nil || !(value > 0 && value <= 100) {
+		return fmt.Errorf("%q is no share; a percentage above 0 is wanted, such as \"0.1%%\"", text)
+	}
+	*s = Share(value / 100)
+	return nil
+}
+
+func (s Share) String() string { return strconv.FormatFloat(100*float64(s), 'g', 3, 64) + " %" }

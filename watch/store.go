@@ -1,0 +1,327 @@
+package watch
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The files in the state folder.
+const (
+	fileName = "watch.db"
+	keyName  = "watch.key" // of the hashes; apart, so that a copy of the database alone names nobody
+	fileMode = 0o640
+	keySize  = 32
+)
+
+// migrations lead from one version of the schema (PRAGMA user_version) to the next.
+// Times are Unix seconds.
+var migrations = []string{`
+	CREATE TABLE events (
+		id            INTEGER PRIMARY KEY,
+		kind          TEXT    NOT NULL, -- bounce, complaint
+		status        TEXT    NOT NULL, -- failed, deferred, delivered; complaint
+		at            INTEGER NOT NULL, -- when it came to that status
+		times         INTEGER NOT NULL, -- attempts, or incidents
+		source        TEXT    NOT NULL, -- log, dsn, arf, …; several with "+"
+		certain       INTEGER NOT NULL, -- 1: joined with a message that left
+		next_try      INTEGER NOT NULL, -- when to try to join it; 0: not again
+		waited        INTEGER NOT NULL, -- seconds between the last two tries
+		record        INTEGER NOT NULL, -- of the journal; 0: none
+		queue_id      TEXT    NOT NULL,
+		message_id    TEXT    NOT NULL,
+		recipient     BLOB    NOT NULL, -- keyed hash; empty if it is not told
+		domain        TEXT    NOT NULL, -- of the recipient
+		host          TEXT    NOT NULL, -- that decided
+		sender_domain TEXT    NOT NULL,
+		client        TEXT    NOT NULL,
+		rules         TEXT    NOT NULL, -- " M09 H30 "
+		class         TEXT    NOT NULL,
+		reason        TEXT    NOT NULL,
+		code          TEXT    NOT NULL,
+		words         TEXT    NOT NULL  -- of the receiver, without addresses
+	) STRICT;
+	CREATE INDEX events_at ON events (at);
+	CREATE INDEX events_recipient ON events (recipient, kind);
+	CREATE INDEX events_next_try ON events (next_try) WHERE next_try > 0;
+
+	CREATE TABLE sent (
+		hour       INTEGER NOT NULL, -- its start
+		dimension  TEXT    NOT NULL, -- total, sender_domain, client, domain, rule
+		key        TEXT    NOT NULL,
+		messages   INTEGER NOT NULL,
+		recipients INTEGER NOT NULL,
+		PRIMARY KEY (hour, dimension, key)
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE attempts ( -- to deliver, from the log
+		hour     INTEGER NOT NULL,
+		domain   TEXT    NOT NULL,
+		status   TEXT    NOT NULL, -- sent, deferred, bounced
+		n        INTEGER NOT NULL,
+		delay_ms INTEGER NOT NULL, -- all delays added up
+		PRIMARY KEY (hour, domain, status)
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE hosts ( -- who takes the mail of a domain, from the log
+		domain TEXT PRIMARY KEY,
+		host   TEXT    NOT NULL,
+		at     INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE ingested ( -- messages, so that one that comes twice counts once
+		hash BLOB PRIMARY KEY,
+		at   INTEGER NOT NULL,
+		form TEXT    NOT NULL  -- dsn, arf, dmarc, tlsrpt, …; none: not understood
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX ingested_at ON ingested (at);
+
+	CREATE TABLE dmarc (
+		org         TEXT    NOT NULL,
+		report      TEXT    NOT NULL,
+		domain      TEXT    NOT NULL,
+		at          INTEGER NOT NULL, -- the end of its time
+		source      TEXT    NOT NULL,
+		header_from TEXT    NOT NULL,
+		dkim        TEXT    NOT NULL, -- pass, fail: aligned or not
+		spf         TEXT    NOT NULL,
+		disposition TEXT    NOT NULL,
+		auth        TEXT    NOT NULL, -- domains that passed without being aligned
+		messages    INTEGER NOT NULL
+	) STRICT;
+	CREATE INDEX dmarc_at ON dmarc (at);
+	CREATE INDEX dmarc_report ON dmarc (org, report, domain);
+
+	CREATE TABLE tls (
+		org       TEXT    NOT NULL,
+		report    TEXT    NOT NULL,
+		domain    TEXT    NOT NULL,
+		at        INTEGER NOT NULL, -- the end of its time
+		policy    TEXT    NOT NULL,
+		result    TEXT    NOT NULL, -- "success", or a failure
+		mx        TEXT    NOT NULL,
+		info      TEXT    NOT NULL,
+		sessions  INTEGER NOT NULL
+	) STRICT;
+	CREATE INDEX tls_at ON tls (at);
+	CREATE INDEX tls_report ON tls (org, report);
+
+	CREATE TABLE released ( -- recipients that are not refused for what was before
+		recipient BLOB PRIMARY KEY,
+		at        INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE positions (log TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`}
+
+// Store keeps what came back. Several processes may have it open: the daemon, and
+// each "pratique ingest". It is safe for concurrent use.
+type Store struct {
+	db  *sql.DB
+	key []byte
+	now func() time.Time
+}
+
+// Open opens the store in a state folder, or makes it there. A damaged file is set
+// aside, which is logged: what came back is not worth keeping reports waiting for.
+func Open(ctx context.Context, stateDir string, now func() time.Time, log *slog.Logger) (*Store, error) {
+	path := filepath.Join(stateDir, fileName)
+	key, err := loadKey(filepath.Join(stateDir, keyName))
+	if err != nil {
+		return nil, fmt.Errorf("open what came back: %w", err)
+	}
+	s, err := open(ctx, path, key, now)
+	if damaged(err) {
+		aside := fmt.Sprintf("%s.damaged-%d", path, now().Unix())
+		log.Error("what came back was damaged and is set aside; a new file is begun", "file", path, "aside", aside, "error", err)
+		if err := setAside(path, aside); err != nil {
+			return nil, fmt.Errorf("set aside %s: %w", path, err)
+		}
+		s, err = open(ctx, path, key, now)
+	}
+	return s, err
+}
+
+func open(ctx context.Context, path string, key []byte, now func() time.Time) (*Store, error) {
+	if err := makePrivate(path); err != nil {
+		return nil, fmt.Errorf("open what came back: %w", err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)", "cache_size(-2048)"},
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	s := &Store{db: db, key: key, now: now}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+// setAside renames the file, and its log with it: SQLite would take that for the
+// one of the new file.
+func setAside(path, aside string) error {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(path, aside)
+}
+
+// OpenReader opens the store for reading only. The error is fs.ErrNotExist if
+// nothing came back yet.
+func OpenReader(ctx context.Context, stateDir string, now func() time.Time) (*Store, error) {
+	path := filepath.Join(stateDir, fileName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("read what came back: %w", err)
+	}
+	key, err := os.ReadFile(filepath.Join(stateDir, keyName))
+	if err != nil {
+		return nil, fmt.Errorf("read what came back: %w", err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	if version != len(migrations) {
+		return nil, errors.Join(fmt.Errorf("%s has version %d, this pratique reads %d", path, version, len(migrations)), db.Close())
+	}
+	return &Store{db: db, key: key, now: now}, nil
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return s.db.Close() }
+
+func dsn(path string, parameters url.Values) string {
+	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
+	return name.String()
+}
+
+// makePrivate makes the file if it is missing: SQLite would make it readable for
+// everybody. One that is there is not opened, because closing it would drop the
+// locks that SQLite holds on it elsewhere in this process (fcntl(2)).
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// loadKey reads the key, or makes it. Two processes that make it at the same time
+// agree on the one that was first.
+func loadKey(path string) ([]byte, error) {
+	for range 2 {
+		key, err := os.ReadFile(path)
+		if err == nil && len(key) == keySize {
+			return key, nil
+		}
+		if err == nil {
+			return nil, fmt.Errorf("%s has %d octets, not %d; without it recipients are not recognised again", path, len(key), keySize)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err := makeKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return os.ReadFile(path)
+}
+
+// makeKey puts a whole key to its place in one step.
+func makeKey(path string) error {
+	key := make([]byte, keySize)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), keyName+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(key)
+	if err := errors.Join(err, f.Chmod(fileMode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path) // unlike a rename, it fails if there is one
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		var version int
+		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+			return err
+		}
+		if version > len(migrations) {
+			return fmt.Errorf("it has version %d, of a newer pratique; this one knows up to %d", version, len(migrations))
+		}
+		for _, step := range migrations[version:] {
+			if _, err := tx.ExecContext(ctx, step); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations)))
+		return err
+	})
+}
+
+func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// damaged reports whether an error means that the file is of no use as it is.
+func damaged(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	code := e.Code() & 0xff
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// hash returns the keyed hash of an address, by which it is recognised again;
+// empty for no address. Upper and lower case are the same.
+func (s *Store) hash(address string) []byte {
+	if address == "" {
+		return []byte{}
+	}
+	h := hmac.New(sha256.New, s.key)
+	h.Write([]byte(strings.ToLower(address)))
+	return h.Sum(nil)[:hashSize]
+}
+
+const hashSize = 16

@@ -1,0 +1,62 @@
+package tlsrpt
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func example(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/report.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestParse(t *testing.T) {
+	got, err := Parse(example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Report{
+		Org: "Company-X", Contact: "sts-reporting@company-x.example", ID: "5065427c-23d3-47ca-b6e0-946ea0e8c4be",
+		Begin: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 27, 23, 59, 59, 0, time.UTC),
+		Policies: []Policy{
+			{"sts", "example.org", []string{"*.mail.example.org"}, 5326, 303, []Failure{
+				{"certificate-expired", "mx1.mail.example.org", 100, ""},
+				{"starttls-not-supported", "mx2.mail.example.org", 200, "https://reports.company-x.example/report_info?id=5065427c#StarttlsNotSupported"},
+				{"validation-failure", "", 3, "X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED"},
+			}},
+			{"no-policy-found", "example.com", []string{"mail.example.com"}, 1, 0, nil},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestNone(t *testing.T) {
+	for _, text := range []string{"", "{}", "[]", `{"policies":[]}`, `{"policies":"x"}`, `{"policies":[{"policy":{"mx-host":{}}}]}`, strings.Repeat("[", 100000)} {
+		if r, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%.40q: %+v", text, r)
+		}
+	}
+	r, err := Parse([]byte(`{"policies":[{"summary":{"total-failure-session-count":-5},"failure-details":[{"failed-session-count":-1,"result-type":"` + strings.Repeat("x", 1000) + `"}]}]}`))
+	if err != nil || r.Policies[0].Failed != 0 || r.Policies[0].Failures[0].Sessions != 0 || len(r.Policies[0].Failures[0].Result) != maxText {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(example(f))
+	f.Add([]byte(`{"policies":[{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := Parse(data); err == nil && len(r.Policies) == 0 {
+			t.Error("no policies")
+		}
+	})
+}

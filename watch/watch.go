@@ -1,0 +1,100 @@
+// Package watch knows what comes back for the mail that left: bounces, complaints,
+// and the reports of receivers on DMARC and TLS. It reads them from messages and
+// from the MTA's log, joins them with what the journal knows of the message that
+// they are about, and keeps them in one file of the state folder, without the
+// addresses of recipients. Shares of what was sent, alarms over them, and the check
+// that refuses recipients that are gone live here, too.
+//
+// Anybody can send a bounce. What can't be joined with a message that really left is
+// kept apart as unverified: it raises no alarm and keeps nobody from getting mail.
+//
+// Forms of messages and logs are read in the rooms below; queues, which have
+// nothing to do with all this but the MTA, in watch/queue.
+package watch
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"pratique/watch/reason"
+)
+
+// Sent is what the journal knows of a message that left.
+type Sent struct {
+	ID        int64 // of the record
+	At        time.Time
+	QueueID   string
+	MessageID string // without angle brackets
+	Sender    string // envelope sender
+	Client    string // address, or "(local)"
+	Domains   []string
+	Partial   bool     // there are more domains than are named
+	Addresses []string // of all recipients, empty if they are not kept
+	Rules     []string // of findings, such as "M09"
+}
+
+// Journal finds messages that left. What is not found is no error.
+type Journal interface {
+	// ByID finds by queue id or Message-ID, the newest first.
+	ByID(ctx context.Context, id string) ([]Sent, error)
+	// BySender finds by the exact envelope sender, the newest first, at most so many.
+	BySender(ctx context.Context, sender string, most int) ([]Sent, error)
+}
+
+// kind is what happened.
+type kind string
+
+const (
+	kindBounce    kind = "bounce"
+	kindComplaint kind = "complaint"
+)
+
+// status is how a recipient of a message is.
+type status string
+
+const (
+	statusFailed    status = "failed"
+	statusDeferred  status = "deferred"
+	statusDelivered status = "delivered" // after it was deferred
+	statusComplaint status = "complaint"
+)
+
+// event is something that happened to one recipient of a message, before it is kept.
+type event struct {
+	kind      kind
+	at        time.Time
+	source    string // "log", "arf", "dsn", or the form of a bounce
+	queueIDs  []string
+	messageID string   // without angle brackets
+	sentTo    []string // where the report came to
+	recipient string   // "" if it is not told
+	final     string   // another address of it
+	status    status
+	host      string // that decided
+	reason    reason.Reason
+	words     string // of the receiver
+	times     int
+}
+
+// domainOf returns the domain of an address in lower case, or "".
+func domainOf(address string) string {
+	i := strings.LastIndexByte(address, '@')
+	if i < 0 {
+		return ""
+	}
+	domain := strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
+	return domain[:min(len(domain), maxDomain)]
+}
+
+// Bounds of texts that others chose.
+const (
+	maxDomain = 253
+	maxID     = 255
+)
+
+// plain returns an id without angle brackets and blanks, cut to a bound.
+func plain(id string) string {
+	id = strings.Trim(strings.TrimSpace(id), "<>")
+	return id[:min(len(id), maxID)]
+}
