@@ -42,6 +42,10 @@ const (
 	roomAlerts    = "pratique/telemetry/alerts"
 	roomMTA       = "pratique/posture/mta"
 	roomCanary    = "pratique/watch/canary"
+	roomWatch     = "pratique/watch"
+	roomQueue     = "pratique/watch/queue"
+	roomWhy       = "pratique/watch/reason"
+	roomReceiver  = "pratique/watch/receiver"
 	roomConfigs   = "pratique/configs"
 	roomSetup     = "pratique/configs/setup"
 	roomOpenDKIM  = "pratique/configs/opendkim"
@@ -130,11 +134,16 @@ func table() map[string]room {
 		roomRelay:     {},
 		roomNagios:    {},
 		roomAlerts:    {rooms: []string{roomMessage}},
-		roomCanary:    {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
-		roomMTA:       {},
-		roomConfigs:   {rooms: configured, libraries: []string{toml}},
-		roomSetup:     {rooms: []string{roomConfigs, roomMTA}},
-		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
+		roomWatch:     {rooms: append([]string{roomMessage, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
+		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.
+		roomQueue:    {rooms: []string{roomWhy, roomReceiver}},
+		roomWhy:      {},
+		roomReceiver: {},
+		roomCanary:   {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
+		roomMTA:      {},
+		roomConfigs:  {rooms: configured, libraries: []string{toml}},
+		roomSetup:    {rooms: []string{roomConfigs, roomMTA}},
+		roomOpenDKIM: {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.
 		roomProof: {rooms: []string{roomOpenDKIM, roomMessage, roomAccess, roomSigning, "pratique/milter/miltertest"}, libraries: []string{goMilter}},
 
@@ -149,6 +158,15 @@ func table() map[string]room {
 		"pratique/integration":         {every: true, rooms: []string{helpers}, forTests: []string{goMessage}},
 		"pratique/integration/harness": {libraries: []string{xSys}},
 	}
+}
+
+// formsOfFeedback are parts of the room watch: one a form in which something comes back.
+func formsOfFeedback() []string {
+	var all []string
+	for _, form := range []string{"arf", "bounce", "dmarc", "maildir", "maillog", "parts", "tlsrpt", "unpack"} {
+		all = append(all, roomWatch+"/"+form)
+	}
+	return all
 }
 
 func TestImports(t *testing.T) {
