@@ -44,7 +44,9 @@ func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 		c.add("dmarc_unknown", Unknown, c.walk.Unknown.Error(), "", "")
 	}
 	if c.walk.Record == nil {
-		c.missing()
+		if len(c.findings) == 0 { // otherwise it was said why
+			c.missing()
+		}
 	} else {
 		c.record(ctx)
 	}
@@ -69,8 +71,9 @@ func (c *covered) strays() {
 				"receivers pass it over", "write it as a record", txtLine("_dmarc."+s.Domain, suggestion(c.pair.From)))
 		}
 		if len(s.Texts) > 1 {
-			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s: %s", len(s.Texts), s.Domain, strings.Join(s.Texts, " | ")),
-				"receivers take none of them (RFC 9989 4.10)", "leave one", txtLine("_dmarc."+s.Domain, s.Texts[0]))
+			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s", len(s.Texts), s.Domain),
+				"receivers take none of them (RFC 9989 4.10)", "leave one of them")
+			c.findings[len(c.findings)-1].Details = s.Texts
 		}
 	}
 }
@@ -106,12 +109,19 @@ func (c *covered) record(ctx context.Context) {
 		text += fmt.Sprintf("; the policy for the domain is %s", policy)
 	}
 	c.add("dmarc_record", OK, text, "", "")
-	for _, p := range r.Problems {
-		s, means := Warn, ""
+	if len(r.Problems) > 0 {
+		c.findings[len(c.findings)-1].Status = Info
+	}
+	for i, p := range r.Problems {
+		s, means, do := Warn, "", ""
+		var publish []string
 		if p.Fatal {
 			s, means = Fail, "receivers take the record for p=none, or for none at all"
 		}
-		c.add("dmarc_syntax", s, p.Text, means, "mend the record at _dmarc."+c.walk.At)
+		if i == len(r.Problems)-1 { // what mends all of them
+			do, publish = "mend the record", []string{txtLine("_dmarc."+c.walk.At, r.Mended())}
+		}
+		c.add("dmarc_syntax", s, p.Text, means, do, publish...)
 	}
 	c.advise(*r, policy)
 	c.reports(ctx, *r)
@@ -152,13 +162,31 @@ func weaker(a, b dmarc.Policy) bool {
 func (c *covered) reports(ctx context.Context, r dmarc.Record) {
 	if len(r.RUA) == 0 {
 		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
-			"add an address for aggregate reports", txtLine("_dmarc."+c.walk.At, strings.TrimRight(r.Text, "; ")+"; rua=mailto:dmarc-reports@"+c.walk.At))
+			"add an address for aggregate reports", txtLine("_dmarc."+c.home(), c.reported(r)))
 	}
 	for tag, list := range map[string][]dmarc.Report{"rua": r.RUA, "ruf": r.RUF} {
 		for _, report := range list {
 			c.reportTo(ctx, tag, report)
 		}
 	}
+}
+
+// home is the domain of ours at which a record belongs: that of a public suffix is
+// not ours.
+func (c *covered) home() string {
+	if c.walk.Own() || c.walk.At == c.walk.Org {
+		return c.walk.At
+	}
+	return c.walk.Org
+}
+
+// reported returns the record, or one of our own beside that of a public suffix, with
+// an address for reports.
+func (c *covered) reported(r dmarc.Record) string {
+	if c.home() != c.walk.At {
+		return suggestion(c.home())
+	}
+	return r.Mended() + "; rua=mailto:dmarc-reports@" + c.home()
 }
 
 func (c *covered) reportTo(ctx context.Context, tag string, report dmarc.Report) {
@@ -218,17 +246,18 @@ func (c *covered) differs() {
 	case c.suffix.At == "" && c.walk.At == "":
 		return // no record, and nothing that would depend on it
 	}
-	s := Info
-	if c.suffix.At != c.walk.At {
-		s = Warn
-	}
 	tell := func(f dmarc.Found) string {
 		if f.Record == nil {
 			return fmt.Sprintf("no record (organizational domain %s)", f.Org)
 		}
 		return fmt.Sprintf("the record at _dmarc.%s (organizational domain %s, policy %s)", f.At, f.Org, f.Record.For(f.Own(), c.exists))
 	}
-	c.add("dmarc_differs", s, fmt.Sprintf("by RFC 9989 (tree walk): %s; by RFC 7489 (public suffixes): %s", tell(c.walk), tell(c.suffix)),
+	text := fmt.Sprintf("by RFC 9989 (tree walk): %s; by RFC 7489 (public suffixes): %s", tell(c.walk), tell(c.suffix))
+	if c.suffix.At == c.walk.At {
+		c.add("dmarc_differs", Info, text, "receivers agree on the record, and differ in what is aligned with From", "")
+		return
+	}
+	c.add("dmarc_differs", Warn, text,
 		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", txtLine("_dmarc."+c.pair.From, recordOr(c.walk.Record, c.pair.From)))
 }
 

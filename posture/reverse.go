@@ -50,8 +50,10 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		if why := generic(name, addr); why != "" {
 			f := about("generic_ptr", Warn, fmt.Sprintf("the name %s looks like one that a provider makes for every customer: %s", name, why))
 			f.Means = "many receivers take mail from such names for that of an infected home computer"
-			f.Do = "have the PTR record set to a name of your own, that leads back to the address"
-			f.Publish = []string{line}
+			f.Do = "have the PTR record set to a name of your own, that leads back to the address, and is said in HELO"
+			if a.Hostname != name {
+				f.Publish = []string{line}
+			}
 			return append(found, f)
 		}
 	}

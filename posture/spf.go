@@ -44,7 +44,7 @@ func (a *audit) spfOf(ctx context.Context, domain string) []Finding {
 
 // summary says what the record is, if there is one.
 func summary(s spf.Survey) (Finding, bool) {
-	if len(s.Texts) == 0 {
+	if len(s.Texts) != 1 {
 		return Finding{}, false
 	}
 	f := Finding{Topic: "spf", Subject: s.Domain, Code: "spf_record", Status: Info,
@@ -60,13 +60,17 @@ func summary(s spf.Survey) (Finding, bool) {
 type addressVerdict struct {
 	addr netip.Addr
 	spf.Verdict
+	differs bool // an error by the letter of RFC 7208, which not all receivers see
 }
 
 // verdicts evaluates the record for each sending address, and returns those that it does not permit.
 func (a *audit) verdicts(ctx context.Context, domain string) (all []addressVerdict, uncovered []netip.Addr) {
 	for _, addr := range a.Addresses {
-		v := spf.Check(ctx, a.dns, spf.Sender{Addr: addr, Helo: a.Hostname}, domain)
-		all = append(all, addressVerdict{addr, v})
+		sender := spf.Sender{Addr: addr, Helo: a.Hostname}
+		v := spf.Check(ctx, a.dns, sender, domain)
+		sender.Lenient = true
+		differs := v.Result == spf.PermError && spf.Check(ctx, a.dns, sender, domain).Result != spf.PermError
+		all = append(all, addressVerdict{addr, v, differs})
 		if v.Result != spf.Pass && v.Result != spf.TempError && v.Result != spf.PermError {
 			uncovered = append(uncovered, addr)
 		}
@@ -88,7 +92,7 @@ func reason(v spf.Verdict) string {
 
 func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered []netip.Addr) Finding {
 	f := Finding{Topic: "spf", Subject: domain, Code: "spf_" + string(v.Result), Status: Fail,
-		Found: fmt.Sprintf("%s for %s: %s; %d look-ups", v.Result, v.addr, reason(v.Verdict), v.Lookups)}
+		Found: fmt.Sprintf("%s for %s: %s; %s", v.Result, v.addr, reason(v.Verdict), plural(v.Lookups, "look-up", "look-ups"))}
 	switch v.Result {
 	case spf.Pass:
 		f.Status = OK
@@ -97,7 +101,14 @@ func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered
 		f.Means = "receivers that can't find out either take the mail later, or not at all"
 	case spf.PermError:
 		f.Means = "receivers take the record for an error, which DMARC counts as no SPF (Gmail: 5.7.24, 5.7.27)"
-		f.Do = "mend the term that is named"
+		if v.Term != "" {
+			f.Do = "mend the term that is named"
+		}
+		if v.differs {
+			f.Status = Warn
+			f.Means = "receivers that count each query without an answer, as RFC 7208 says, take the record for an error; those that look for addresses of both kinds do not"
+			f.Do = "list the addresses by ip4: and ip6: in place of names that have only one kind"
+		}
 	default:
 		f.Means = "mail that leaves from this address does not pass SPF (Gmail: 5.7.27)"
 		f.Do = "add the address to the record"

@@ -37,7 +37,7 @@ func taggedRecords(texts []lookup.Text, version string) (found []tagged, others 
 		switch {
 		case strings.TrimRight(first, " \t") == "v="+version:
 			found = append(found, parseTagged(s))
-		case strings.Contains(strings.ToLower(s), strings.ToLower(version)):
+		case strings.Contains(strings.ToLower(s), strings.ToLower(strings.TrimRight(version, "0123456789"))):
 			others = append(others, s)
 		}
 	}

@@ -32,6 +32,7 @@ type Record struct {
 	Testing   bool   // t=y: receivers are asked for one step less
 	PSD       string // y, n or u
 	Percent   int    // pct=, of RFC 7489 only; 100 by default
+	Failures  string // fo=, as far as it is valid
 	Problems  []Problem
 }
 
@@ -145,7 +146,9 @@ func (r *Record) tag(name, value string, i int) {
 		r.RUF = r.reports(name, value)
 	case "fo":
 		for option := range strings.SplitSeq(value, ":") {
-			r.oneOf(name, strings.TrimSpace(option), "0", "1", "d", "s")
+			if valid := r.oneOf(name, strings.TrimSpace(option), "0", "1", "d", "s"); !strings.Contains(r.Failures, valid) {
+				r.Failures = strings.TrimPrefix(r.Failures+":"+valid, ":")
+			}
 		}
 	case "pct":
 		r.percent(value)
@@ -233,6 +236,38 @@ func (r *Record) reports(tag, value string) []Report {
 		all = append(all, report)
 	}
 	return all
+}
+
+// Mended returns the record as it is understood, without what is wrong with it.
+func (r Record) Mended() string {
+	tags := []string{"v=DMARC1", "p=" + string(r.For(true, true))}
+	add := func(tag, value string) {
+		if value != "" {
+			tags = append(tags, tag+"="+value)
+		}
+	}
+	add("sp", string(r.SP))
+	add("np", string(r.NP))
+	strict := map[bool]string{true: "s"}
+	add("adkim", strict[r.StrictKey])
+	add("aspf", strict[r.StrictSPF])
+	add("t", map[bool]string{true: "y"}[r.Testing])
+	if r.PSD != "u" {
+		add("psd", r.PSD)
+	}
+	add("rua", addresses(r.RUA))
+	add("ruf", addresses(r.RUF))
+	add("fo", r.Failures)
+	return strings.Join(tags, "; ")
+}
+
+func addresses(reports []Report) string {
+	var uris []string
+	for _, r := range reports {
+		uri, _, _ := strings.Cut(r.URI, "!")
+		uris = append(uris, uri)
+	}
+	return strings.Join(uris, ",")
 }
 
 // For returns the policy for a domain to which the record applies: that of the

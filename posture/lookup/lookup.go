@@ -151,6 +151,7 @@ func (d *DNS) follow(ctx context.Context, q question) (Answer, error) {
 
 // take takes from a message what it has under the name that was reached.
 func (a *Answer) take(m *dns.Msg, kind uint16) {
+	m.Compress = true // as servers send it
 	a.Octets = m.Len()
 	a.Authenticated = a.Authenticated && m.AuthenticatedData
 	a.Missing = m.Rcode == dns.RcodeNameError

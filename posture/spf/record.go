@@ -88,24 +88,25 @@ func (t term) bits(like netip.Addr) int {
 // problem is what is wrong with a record, at a term.
 type problem struct{ term, text string }
 
-// parse reads a record, whose version is there (RFC 7208 12). The first problem
-// ends it: a record with a mistake anywhere is of no use.
-func parse(text string) (record, *problem) {
+// parse reads a record, whose version is there (RFC 7208 12). With a problem
+// anywhere the record is of no use.
+func parse(text string) (record, []problem) {
 	for i, c := range []byte(text) {
 		if c < ' ' || c > '~' {
-			return record{}, &problem{term: termAt(text, i), text: fmt.Sprintf("it holds the octet 0x%02x, and only printable ASCII is allowed", c)}
+			return record{}, []problem{{term: termAt(text, i), text: fmt.Sprintf("it holds the octet 0x%02x, and only printable ASCII is allowed", c)}}
 		}
 	}
 	var r record
+	var problems []problem
 	for field := range strings.SplitSeq(text[len(version):], " ") {
 		if field == "" {
 			continue
 		}
 		if p := r.add(field); p != nil {
-			return record{}, p
+			problems = append(problems, *p)
 		}
 	}
-	return r, nil
+	return r, problems
 }
 
 // termAt returns the term around a place.

@@ -47,6 +47,9 @@ type Sender struct {
 	// record is evaluated.
 	Domain string
 	Helo   string
+	// Lenient does not count it as a look-up that finds nothing if a name has
+	// addresses of the other kind only. RFC 7208 counts queries; receivers differ.
+	Lenient bool
 }
 
 // Verdict is the outcome of an evaluation, and what brought it about.
@@ -99,10 +102,10 @@ func (e *evaluation) host(domain string) Verdict {
 	case len(found.records) > 1:
 		return v.is(PermError, fmt.Sprintf("there are %d SPF records, and there may be one (RFC 7208 4.5)", len(found.records)))
 	}
-	record, problem := parse(found.records[0].String())
-	if problem != nil {
-		v.Term = problem.term
-		return v.is(PermError, problem.text)
+	record, problems := parse(found.records[0].String())
+	if len(problems) > 0 {
+		v.Term = problems[0].term
+		return v.is(PermError, problems[0].text)
 	}
 	return e.terms(domain, record)
 }
@@ -214,7 +217,7 @@ func (e *evaluation) hasAddress(target string, t term, counts bool) (bool, *Verd
 	if err != nil {
 		return false, failure(TempError, "%v", err)
 	}
-	if len(addrs) == 0 && counts {
+	if len(addrs) == 0 && counts && !(e.sender.Lenient && e.otherKind(target)) {
 		return false, e.void("address", target)
 	}
 	for _, addr := range addrs {
@@ -223,6 +226,16 @@ func (e *evaluation) hasAddress(target string, t term, counts bool) (bool, *Verd
 		}
 	}
 	return false, nil
+}
+
+// otherKind reports whether a name has addresses of the kind that the sender's is not.
+func (e *evaluation) otherKind(target string) bool {
+	other := netip.IPv4Unspecified()
+	if e.sender.Addr.Is4() {
+		other = netip.IPv6Unspecified()
+	}
+	addrs, err := e.dns.Addresses(e.ctx, target, other)
+	return err == nil && len(addrs) > 0
 }
 
 func within(addr, network netip.Addr, bits int) bool {

@@ -186,12 +186,14 @@ func resembles(text string) string {
 func (w *walk) record(domain string, text lookup.Text, path []string) {
 	at := len(w.s.Tree)
 	w.s.Tree = append(w.s.Tree, Branch{Depth: len(path), Domain: domain, Text: text.String()})
-	r, problem := parse(text.String())
-	if problem != nil {
-		w.defect(Syntax, domain, problem.term, "%s", problem.text)
-		if joint := jointIn(text, problem.term); joint != "" {
-			w.defect(Joined, domain, problem.term, "the strings of the record are joined without a space: %s", joint)
+	r, problems := parse(text.String())
+	for _, p := range problems {
+		w.defect(Syntax, domain, p.term, "%s", p.text)
+		if joint := jointIn(text, p.term); joint != "" {
+			w.defect(Joined, domain, p.term, "the strings of the record are joined without a space: %s", joint)
 		}
+	}
+	if len(problems) > 0 {
 		return
 	}
 	if !w.seen[domain] {
@@ -360,10 +362,10 @@ func (w *walk) network(domain string, t term) {
 	switch {
 	case bits == 0:
 		w.defect(Everyone, domain, t.text, "permits every IPv%s address of the Internet to send as the domain", t.name[2:])
-	case addr.Is4() && bits < wide4, addr.Is6() && bits < wide6:
-		w.defect(Wide, domain, t.text, "permits %s addresses to send as the domain", count(t.prefix))
 	case addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast():
 		w.defect(Private, domain, t.text, "is a private network, which no receiver ever sees")
+	case addr.Is4() && bits < wide4, addr.Is6() && bits < wide6:
+		w.defect(Wide, domain, t.text, "permits %s addresses to send as the domain", count(t.prefix))
 	}
 }
 
