@@ -54,13 +54,17 @@ func (d door) about(code string, s Status, found, means, do string) []Finding {
 
 func (a *audit) port(ctx context.Context, p Port) []Finding {
 	_, number, _ := net.SplitHostPort(p.Addr)
-	d := door{audit: a, Port: p, submission: number == "587" || number == "465", implicit: number == "465"}
+	return door{audit: a, Port: p, submission: number == "587" || number == "465", implicit: number == "465"}.look(ctx)
+}
+
+// look makes a session, and judges it.
+func (d door) look(ctx context.Context) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, portPatience)
 	defer cancel()
 	conn, err := d.open(ctx, tls.VersionTLS10, 0)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		if p.Expected {
+		if d.Expected {
 			return d.about("port_closed", Warn, "nothing listens there, and the configuration names it ([audit] ports)", "", "start the service, or take the port out")
 		}
 		return d.about("port_closed", Info, "nothing listens there", "", "")
