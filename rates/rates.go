@@ -159,7 +159,9 @@ func (i *inspector) Header() error {
 	i.rates.underway.Store(m, i)
 	if b := i.rates.store.standing.Load().block(m.Client, i.claims); b != nil {
 		b.count.refused.Add(1)
-		return b.refusal()
+		refusal := b.refusal()
+		m.Notes = append(m.Notes, message.Note{Check: i.rates.Name(), Key: noteKey, Code: noteBlocked, Text: refusal.Text})
+		return refusal
 	}
 	bytes := max(declaredSize(m), uint64(m.Header.Size()))
 	for n := range i.claims {
@@ -171,6 +173,11 @@ func (i *inspector) Header() error {
 		return err
 	}
 	i.reserved = reserved
+	if len(over) > 0 {
+		i.note(noteOver)
+	} else {
+		i.note(noteRoom)
+	}
 	return i.judge(over)
 }
 
