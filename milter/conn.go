@@ -1,7 +1,6 @@
 package milter
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +33,8 @@ const (
 )
 
 // conn is the connection to an MTA as go-milter sees it. Its Read hands out
-// whole frames, and only of commands that go-milter carries; its Write gathers
-// replies, which leave in one write when go-milter comes back to read.
+// whole frames, and only of commands that go-milter carries. Replies are gathered,
+// and leave in one write when go-milter comes back to read.
 //
 // It never lets go-milter see an error but io.EOF, because that would be
 // printed through package log: what went wrong is logged by the session.
@@ -46,8 +46,8 @@ type conn struct {
 	cancel  context.CancelFunc
 	release sync.Once
 
-	in     *bufio.Reader
-	frame  []byte // the frame under way: length, command byte, data
+	in     *inbox
+	frame  []byte // the frame under way: length, command byte, data; a part of the inbox
 	unread []byte // what go-milter has not read of it
 	out    []byte // replies not sent yet
 
@@ -57,7 +57,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
-	c := &conn{Conn: nc, server: s, in: bufio.NewReaderSize(promptly(nc), readBuffer)}
+	c := &conn{Conn: nc, server: s, in: newInbox(promptly(nc))}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	c.session = newSession(c)
 	return c
@@ -103,7 +103,7 @@ func (c *conn) advance() (err error) {
 	return err
 }
 
-// Write takes a reply from go-milter; it leaves with the next flush.
+// Write takes a reply of go-milter's own, should it have one; it leaves with the next flush.
 func (c *conn) Write(p []byte) (int, error) {
 	c.out = append(c.out, p...)
 	return len(p), nil
@@ -111,9 +111,37 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // send adds a reply to those that leave with the next flush.
 func (c *conn) send(r reply) {
-	c.out = binary.BigEndian.AppendUint32(c.out, uint32(1+len(r.data)))
-	c.out = append(c.out, r.code)
+	start := c.begin(r.code)
 	c.out = append(c.out, r.data...)
+	c.end(start)
+}
+
+// modify adds a modification, whose text gets the line ends that MTAs take: LF.
+// With CRLF Postfix would write two CRs.
+func (c *conn) modify(code milter.ModifyActCode, index []byte, text string) {
+	start := c.begin(byte(code))
+	c.out = append(c.out, index...)
+	for {
+		line, rest, more := strings.Cut(text, "\r\n")
+		c.out = append(c.out, line...)
+		if !more {
+			break
+		}
+		c.out = append(c.out, '\n')
+		text = rest
+	}
+	c.end(start)
+}
+
+// begin begins a frame, whose length end fills in.
+func (c *conn) begin(code byte) (start int) {
+	start = len(c.out)
+	c.out = append(c.out, 0, 0, 0, 0, code)
+	return start
+}
+
+func (c *conn) end(start int) {
+	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-frameHead))
 }
 
 // flush sends the gathered replies in one write: two small ones would cost
@@ -148,26 +176,22 @@ func (c *conn) readFrame() (code milter.Code, data []byte, err error) {
 	if length == 0 {
 		return 0, nil, errors.New("the MTA sent a frame of length zero")
 	}
-	if int64(c.in.Buffered()) < frameHead+int64(length) {
+	if int64(c.in.buffered()) < frameHead+int64(length) {
 		if err := c.SetReadDeadline(time.Now().Add(c.server.opts.ReadTimeout)); err != nil {
 			return 0, nil, c.readError(err)
 		}
 	}
-	if head, err = c.in.Peek(frameHead + 1); err != nil {
+	if head, err = c.in.peek(frameHead + 1); err != nil {
 		return 0, nil, c.readError(noEOF(err))
 	}
 	code = milter.Code(head[frameHead])
 	if limit := frameLimit(code); length > limit {
 		return 0, nil, fmt.Errorf("the MTA sent a frame of %d octets (command %q), more than %d", length, rune(code), limit)
 	}
-	size := frameHead + int(length)
-	if cap(c.frame) < size {
-		c.frame = make([]byte, size, max(size, 512))
-	}
-	c.frame = c.frame[:size]
-	if _, err := io.ReadFull(c.in, c.frame); err != nil {
+	if c.frame, err = c.in.peek(frameHead + int(length)); err != nil {
 		return 0, nil, c.readError(noEOF(err))
 	}
+	c.in.take(len(c.frame))
 	return code, c.frame[frameHead+1:], nil
 }
 
@@ -180,7 +204,7 @@ func frameLimit(code milter.Code) uint32 {
 
 // await waits for the first octets of a frame, for as long as the MTA may be silent.
 func (c *conn) await(n int) ([]byte, error) {
-	if c.in.Buffered() < n {
+	if c.in.buffered() < n {
 		if err := c.SetReadDeadline(time.Now().Add(c.session.patience())); err != nil {
 			return nil, c.readError(err)
 		}
@@ -189,7 +213,7 @@ func (c *conn) await(n int) ([]byte, error) {
 	if c.stopping() {
 		return nil, errStopping
 	}
-	head, err := c.in.Peek(n)
+	head, err := c.in.peek(n)
 	switch {
 	case err == nil:
 		return head, nil
@@ -223,17 +247,11 @@ func (c *conn) setBusy(busy bool) {
 	c.busy = busy
 	c.mu.Unlock()
 	if !busy {
-		c.frame = shrink(c.frame)
-		c.out = shrink(c.out)
+		c.in.shrink()
+		if cap(c.out) > keepBuffer {
+			c.out = nil
+		}
 	}
-}
-
-// shrink gives back a buffer that only a large message needed.
-func shrink(b []byte) []byte {
-	if cap(b) > keepBuffer {
-		return nil
-	}
-	return b
 }
 
 func (c *conn) stopping() bool {
@@ -268,7 +286,7 @@ func (c *conn) watch(lost func()) (stop func() error) {
 	done := make(chan error, 1)
 	c.SetReadDeadline(time.Time{})
 	go func() {
-		_, err := c.in.Peek(1)
+		_, err := c.in.peek(1)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = nil
 		}

@@ -3,13 +3,14 @@
 // message.Pipeline, and gives back what that says as one reply. It judges
 // nothing itself, and what it knows of a message ends with the message.
 //
-// The session loop, the dispatch of the commands that are answered, and the
-// encoding of modifications are those of emersion/go-milter. Between it and the
-// MTA's connection stands a conn, a net.Conn that hands it whole and checked
-// frames only and gathers its replies into one write. What go-milter has no
-// room for is carried out there: negotiation, macros, deadlines, progress, and
-// the bulk of a message (header fields, body chunks), which go-milter would copy
-// and, header fields, keep for as long as the connection lives.
+// The session loop, and the dispatch of the commands that are answered, are those
+// of emersion/go-milter. Between it and the MTA's connection stands a conn, a
+// net.Conn that hands it whole and checked frames only, and gathers the replies to
+// them into one write. What go-milter has no room for is carried out there:
+// negotiation, macros, deadlines, progress, and the bulk of a message (header
+// fields, body chunks), which go-milter would copy and, header fields, keep for as
+// long as the connection lives. Replies and modifications are encoded there too,
+// because go-milter's writer takes 4 KiB for each.
 package milter
 
 import (

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/emersion/go-milter"
@@ -46,51 +47,45 @@ func (t terms) can(e message.Edit) bool {
 		len(e.Name)+len(e.Value)+overhead <= maxModification
 }
 
-// apply sends the modifications of an accepted message. They only go to the
-// connection's buffer, which does not fail.
-func (t terms) apply(mod *milter.Modifier, m *message.Message, edits []message.Edit) error {
+// apply gathers the modifications of an accepted message, to leave with its reply.
+func (t terms) apply(c *conn, m *message.Message, edits []message.Edit) {
 	for _, e := range edits {
-		if err := t.edit(mod, e); err != nil {
-			return err
-		}
+		t.edit(c, e)
 	}
 	if reason := m.Held(); reason != "" {
-		if err := mod.Quarantine(strings.Map(printable, reason)); err != nil {
-			return err
-		}
+		c.modify(milter.ActQuarantine, nil, strings.Map(printable, reason)+"\x00")
 	}
-	return replaceBody(mod, m.NewBody)
+	replaceBody(c, m.NewBody)
 }
 
 // replaceBody sends a new body, if there is one. It is the last modification and
 // in one row: Postfix takes no other one between or behind its pieces.
-func replaceBody(mod *milter.Modifier, body []byte) error {
+func replaceBody(c *conn, body []byte) {
 	for len(body) > 0 {
 		piece := body[:min(len(body), maxModification)]
 		if piece[len(piece)-1] == '\r' && len(piece) < len(body) {
-			piece = piece[:len(piece)-1] // go-milter makes LF of CRLF, piece by piece
+			piece = piece[:len(piece)-1] // its LF comes with the next one
 		}
-		if err := mod.ReplaceBody(piece); err != nil {
-			return err
-		}
+		c.modify(milter.ActReplBody, nil, string(piece))
 		body = body[len(piece):]
 	}
-	return nil
 }
 
-func (t terms) edit(mod *milter.Modifier, e message.Edit) error {
+func (t terms) edit(c *conn, e message.Edit) {
 	switch e.Op {
 	case message.EditChange:
-		return mod.ChangeHeader(e.Occurrence, e.Name, t.value(e.Value))
+		c.modify(milter.ActChangeHeader, index(e.Occurrence), e.Name+"\x00"+t.value(e.Value)+"\x00")
 	case message.EditRemove:
-		return mod.ChangeHeader(e.Occurrence, e.Name, "")
+		c.modify(milter.ActChangeHeader, index(e.Occurrence), e.Name+"\x00\x00")
 	case message.EditPrepend:
 		// Index 0 is above the MTA's own Received field, in both MTAs.
-		return mod.InsertHeader(0, e.Name, t.value(e.Value))
+		c.modify(milter.ActInsertHeader, index(0), e.Name+"\x00"+t.value(e.Value)+"\x00")
 	default:
-		return mod.AddHeader(e.Name, t.value(e.Value))
+		c.modify(milter.ActAddHeader, nil, e.Name+"\x00"+t.value(e.Value)+"\x00")
 	}
 }
+
+func index(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
 // value is a value as the MTA takes it. Without HDR_LEADSPC it puts a space
 // between the colon and the value by itself. A value must not be empty, because

@@ -28,15 +28,6 @@ var (
 	progressReply = reply{code: actProgress}
 )
 
-// Response is the reply for go-milter to send.
-func (r reply) Response() *milter.Message {
-	return &milter.Message{Code: r.code, Data: []byte(r.data)}
-}
-
-// Continue is always true: after any other answer go-milter would put a new
-// backend in place of the session, which would not know the client any more.
-func (r reply) Continue() bool { return true }
-
 // String is the reply as the log has it.
 func (r reply) String() string {
 	switch milter.ActionCode(r.code) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/emersion/go-milter"
 
@@ -163,16 +162,15 @@ func (tx *transaction) end(c *conn) (err error) {
 }
 
 // leave answers the end of the message, with the modifications before the reply.
-func (tx *transaction) leave(mod *milter.Modifier, t *terms) milter.Response {
+func (tx *transaction) leave(c *conn, t *terms) {
 	if tx.verdict == nil {
-		edits, refusal := t.plan(tx.m)
-		if refusal != nil {
+		if edits, refusal := t.plan(tx.m); refusal != nil {
 			tx.refuse(refusal, message.StageEnd)
-		} else if err := t.apply(mod, tx.m, edits); err != nil {
-			panic(fmt.Errorf("modify the message: %w", err)) // the buffer's Write does not fail
+		} else {
+			t.apply(c, tx.m, edits)
 		}
 	}
-	return tx.answer()
+	c.send(tx.answer())
 }
 
 func (tx *transaction) answerIfDecided() (r reply, decided bool) {
