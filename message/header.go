@@ -31,13 +31,18 @@ func NewField(name, value string) Field {
 	raw := make([]byte, 0, len(name)+len(value)+3+strings.Count(value, "\n"))
 	raw = append(raw, name...)
 	raw = append(raw, ':')
-	for i := 0; i < len(value); i++ {
-		if value[i] == '\n' && (i == 0 || value[i-1] != '\r') {
+	for {
+		line, rest, more := strings.Cut(value, "\n")
+		raw = append(raw, line...)
+		if !more {
+			return Field{raw: append(raw, '\r', '\n'), colon: len(name)}
+		}
+		if !strings.HasSuffix(line, "\r") {
 			raw = append(raw, '\r')
 		}
-		raw = append(raw, value[i])
+		raw = append(raw, '\n')
+		value = rest
 	}
-	return Field{raw: append(raw, '\r', '\n'), colon: len(name)}
 }
 
 // Raw returns the field with its folding and the final CRLF. It must not be changed.

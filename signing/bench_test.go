@@ -65,6 +65,30 @@ func BenchmarkSigner(b *testing.B) {
 	}
 }
 
+// BenchmarkRest is what the signer costs a message beside the private key operation.
+func BenchmarkRest(b *testing.B) {
+	id := example(b)
+	id.opts.Domains = []Domain{{Domain: "example.org", Keys: id.opts.Domains[0].Keys[:1]}}
+	for _, size := range benchBodies[:2] {
+		b.Run(size.name, func(b *testing.B) { benchSigner(b, id.signer(b, &replayed{}), size.body) })
+	}
+}
+
+// replayed gives the first signature again and again.
+type replayed struct {
+	goRSA
+	first []byte
+}
+
+func (r *replayed) load(key *rsa.PrivateKey) (signFunc, error) {
+	return func(digest []byte) (_ []byte, err error) {
+		if r.first == nil {
+			r.first, err = rsaSignature(r.goRSA, key, digest)
+		}
+		return r.first, err
+	}, nil
+}
+
 func benchSigner(b *testing.B, s *Signer, body []byte) {
 	defer reportCPU(b, cpuTime())
 	fields := strings.SplitAfter(benchHeader, "\r\n")

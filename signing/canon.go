@@ -45,31 +45,36 @@ func (c canonicalization) appendHeader(dst, field []byte) []byte {
 func appendRelaxed(dst, field []byte) []byte {
 	name, value, _ := bytes.Cut(field, []byte(":"))
 	for _, c := range bytes.TrimRight(name, " \t") {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		dst = append(dst, c)
+		dst = append(dst, lowerCase(c))
 	}
 	dst = append(dst, ':')
 	value = bytes.TrimSuffix(value, crlf)
 	start, space := len(dst), false
-	for len(value) > 0 {
+	for i := 0; i < len(value); {
 		switch {
-		case len(value) > 2 && bytes.HasPrefix(value, crlf) && isSpace(value[2]): // folding
-			value = value[1:]
-		case isSpace(value[0]):
+		case isFolding(value[i:]):
+			i += len(crlf)
+		case isSpace(value[i]):
 			space = true
+			i++
 		default:
 			if space && len(dst) > start {
 				dst = append(dst, ' ')
 			}
 			space = false
-			dst = append(dst, value[0])
+			end := i + 1
+			for end < len(value) && !isSpace(value[end]) && value[end] != '\r' {
+				end++
+			}
+			dst = append(dst, value[i:end]...)
+			i = end
 		}
-		value = value[1:]
 	}
 	return append(dst, '\r', '\n')
 }
+
+// isFolding reports that white space follows a line end.
+func isFolding(p []byte) bool { return len(p) > 2 && p[0] == '\r' && p[1] == '\n' && isSpace(p[2]) }
 
 // isSpace reports WSP (RFC 5234 B.1).
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }

@@ -82,19 +82,26 @@ func newFieldIndex() fieldIndex {
 // signed returns the names for h= and the fields that they stand for, in the same
 // order. Of several fields of a name the lowest comes first (RFC 6376 5.4.2).
 func (index fieldIndex) signed(h *message.Header) (names []string, fields []message.Field) {
-	var present [len(signedFields)][]message.Field
+	type present struct {
+		field message.Field
+		above int // the next one of its name, upwards: its place in all, from 1
+	}
+	all := make([]present, 0, h.Arrived())
+	var lowest [len(signedFields)]int // its place in all, from 1; 0: there is none
 	for _, f := range h.Fields() {
-		name := strings.ToLower(strings.TrimRight(f.Name(), " \t"))
-		if i, ok := index[name]; ok {
-			present[i] = append(present[i], f)
+		if i, ok := index.find(f.Name()); ok {
+			all = append(all, present{f, lowest[i]})
+			lowest[i] = len(all)
 		}
 	}
+	names = make([]string, 0, len(all)+len(signedFields))
+	fields = make([]message.Field, 0, len(all))
 	for i, rule := range signedFields {
-		for j := len(present[i]) - 1; j >= 0; j-- {
+		for at := lowest[i]; at > 0; at = all[at-1].above {
 			names = append(names, rule.name)
-			fields = append(fields, present[i][j])
+			fields = append(fields, all[at-1].field)
 		}
-		if rule.presence == alwaysOnce || rule.presence == sealed && len(present[i]) > 0 {
+		if rule.presence == alwaysOnce || rule.presence == sealed && lowest[i] > 0 {
 			names = append(names, rule.name)
 		}
 	}
@@ -108,4 +115,25 @@ func SignedFields() []string {
 		names[i] = f.name
 	}
 	return names
+}
+
+// find returns a name's place in signedFields, in whatever case it is.
+func (index fieldIndex) find(name string) (int, bool) {
+	var lower [len("Content-Transfer-Encoding")]byte // the longest there is
+	name = strings.TrimRight(name, " \t")
+	if len(name) > len(lower) {
+		return 0, false
+	}
+	for i := range len(name) {
+		lower[i] = lowerCase(name[i])
+	}
+	i, ok := index[string(lower[:len(name)])]
+	return i, ok
+}
+
+func lowerCase(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }

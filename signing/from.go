@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -36,6 +37,9 @@ func fromAddress(h *message.Header) (string, error) {
 // (RFC 8616 4): an SMTPUTF8 message may have its From in U-labels. What IDNA does
 // not take is left as it is, and has no key.
 func aLabels(domain string) string {
+	if !strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return domain // it is in lower case, and IDNA has nothing else to do with such a one
+	}
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		return ascii
 	}

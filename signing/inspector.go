@@ -67,7 +67,7 @@ func (i *inspector) End() error {
 		i.m.Header.Prepend(signatureField, signatures[n])
 	}
 	for _, k := range i.entry.keys {
-		i.m.Note(checkName, noteSigned, fmt.Sprintf("d=%s s=%s a=%s", i.entry.domain, k.selector, k.Algorithm()))
+		i.m.Note(checkName, noteSigned, "d="+i.entry.domain+" s="+k.selector+" a="+k.Algorithm())
 	}
 	return nil
 }
@@ -76,7 +76,11 @@ func (i *inspector) End() error {
 func (i *inspector) sign() ([]string, error) {
 	s := i.signer
 	names, fields := s.fields.signed(&i.m.Header)
-	var signed []byte
+	room := usualSignature // what is signed of the signature's own field
+	for _, f := range fields {
+		room += len(f.Raw())
+	}
+	signed := make([]byte, 0, room)
 	for _, f := range fields {
 		signed = s.canon.appendHeader(signed, f.Raw())
 	}

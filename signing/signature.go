@@ -14,6 +14,10 @@ const signatureField = "DKIM-Signature"
 // the line end (RFC 5322 2.1.1); only a long domain or identity goes beyond.
 const columns = 78
 
+// usualSignature is about how long the value of a signature field of an RSA-2048 key
+// is, in octets. It only saves growing to it.
+const usualSignature = 1024
+
 // statement is what all signatures of a message say alike.
 type statement struct {
 	canon    canonicalization
@@ -27,21 +31,24 @@ type statement struct {
 // b=, which comes last: that much is signed (RFC 6376 3.7).
 func (s statement) unsigned(e *entry, k publishedKey) *folder {
 	f := &folder{column: len(signatureField + ":")}
+	f.Grow(usualSignature)
 	f.word("v=1;")
-	f.word("a=" + k.Algorithm() + ";")
-	f.word("c=" + s.canon.String() + ";")
-	f.word("d=" + e.domain + ";")
-	f.word("s=" + k.selector + ";")
+	f.word("a=", k.Algorithm(), ";")
+	f.word("c=", s.canon.String(), ";")
+	f.word("d=", e.domain, ";")
+	f.word("s=", k.selector, ";")
 	if e.identity != "" {
-		f.word("i=" + e.identity + ";")
+		f.word("i=", e.identity, ";")
 	}
-	f.word("t=" + strconv.FormatInt(s.time.Unix(), 10) + ";")
+	f.word("t=", strconv.FormatInt(s.time.Unix(), 10), ";")
 	if s.expire != 0 {
-		f.word("x=" + strconv.FormatInt(s.time.Add(s.expire).Unix(), 10) + ";")
+		f.word("x=", strconv.FormatInt(s.time.Add(s.expire).Unix(), 10), ";")
 	}
 	f.names("h=", s.names)
 	f.newLine()
-	f.text("bh=" + base64.StdEncoding.EncodeToString(s.bodyHash) + ";")
+	f.text("bh=")
+	f.text(base64.StdEncoding.EncodeToString(s.bodyHash))
+	f.text(";")
 	f.newLine()
 	f.text("b=")
 	return f
@@ -53,14 +60,20 @@ type folder struct {
 	column int
 }
 
-// word writes text that can't be folded, after a space or on a new line.
-func (f *folder) word(text string) {
-	if f.column+1+len(text) > columns {
+// word writes text that can't be folded, given in parts, after a space or on a new line.
+func (f *folder) word(parts ...string) {
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+	}
+	if f.column+1+length > columns {
 		f.newLine()
 	} else {
 		f.text(" ")
 	}
-	f.text(text)
+	for _, part := range parts {
+		f.text(part)
+	}
 }
 
 // names writes a tag with names between colons, after which it may be folded.
@@ -75,7 +88,8 @@ func (f *folder) names(tag string, names []string) {
 		if f.column+len(name)+1 > columns {
 			f.newLine()
 		}
-		f.text(name + separator)
+		f.text(name)
+		f.text(separator)
 	}
 }
 
