@@ -34,41 +34,51 @@ type canonicalOutput struct {
 	hash   io.Writer
 	ends   int64 // CRLFs that wait for more text
 	wrote  bool  // any text
-	n      int   // octets in gather
-	gather [4096]byte
+	gather []byte
 }
+
+// Small pieces are gathered up to gatherSize: hashing them one by one costs more
+// than copying. Those from wholeSize on go to the hash as they are. Nearly all
+// messages have no others, and need no memory for it.
+const (
+	gatherSize = 4096
+	wholeSize  = gatherSize / 4
+)
 
 // lineEnds is what many CRLFs are written with at once.
 var lineEnds = bytes.Repeat(crlf, 512)
 
-// text writes octets that do not end in a line end or the first half of one. Small pieces are gathered: hashing them one by one costs more than copying.
+// text writes octets that do not end in a line end or the first half of one.
 func (o *canonicalOutput) text(p []byte) {
 	if len(p) == 0 {
 		return
 	}
 	o.wrote = true
 	o.flushEnds()
-	if len(p) > len(o.gather)-o.n {
-		o.flush()
-	}
-	if len(p) >= len(o.gather)/4 {
+	if len(p) >= wholeSize {
 		o.flush()
 		o.hash.Write(p)
 		return
 	}
-	o.n += copy(o.gather[o.n:], p)
+	if len(o.gather)+len(p) > gatherSize {
+		o.flush()
+	}
+	if o.gather == nil {
+		o.gather = make([]byte, 0, gatherSize)
+	}
+	o.gather = append(o.gather, p...)
 }
 
 func (o *canonicalOutput) flush() {
-	if o.n > 0 {
-		o.hash.Write(o.gather[:o.n])
-		o.n = 0
+	if len(o.gather) > 0 {
+		o.hash.Write(o.gather)
+		o.gather = o.gather[:0]
 	}
 }
 
 func (o *canonicalOutput) flushEnds() {
-	if o.ends == 1 && o.n+2 <= len(o.gather) { // nearly always
-		o.n += copy(o.gather[o.n:], crlf)
+	if o.ends == 1 && o.gather != nil && len(o.gather)+2 <= gatherSize { // nearly always, between small pieces
+		o.gather = append(o.gather, crlf...)
 		o.ends = 0
 		return
 	}
@@ -235,7 +245,12 @@ func singleSpaced(p []byte) int {
 // go to the hash uncopied.
 func unchanged(p []byte) int {
 	whole := 0
+	usual := 0 // octets of the line before, which in base64 are those of the next one
 	for {
+		if end := whole + usual; usual > 2 && end <= len(p) && p[end-2] == '\r' && p[end-1] == '\n' && plain(p[whole:end-2]) {
+			whole = end
+			continue
+		}
 		for whole+2 <= len(p) && p[whole] == '\r' && p[whole+1] == '\n' {
 			whole += 2
 		}
@@ -243,7 +258,8 @@ func unchanged(p []byte) int {
 		if lf < 1 || p[whole+lf-1] != '\r' || !plain(p[whole:whole+lf-1]) {
 			return whole
 		}
-		whole += lf + 1
+		usual = lf + 1
+		whole += usual
 	}
 }
 

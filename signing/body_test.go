@@ -87,6 +87,19 @@ func TestRelaxedFindsEveryChange(t *testing.T) {
 	}
 }
 
+// A line as long as the one before is looked at differently from others.
+func TestLinesOfOneLength(t *testing.T) {
+	for length := 1; length < 40; length++ {
+		line := strings.Repeat("x", length) + "\r\n"
+		for at := range length {
+			for _, octet := range []string{"\n", "\r", " ", "\t", "\x00", "\x7f", "\xff"} {
+				other := line[:at] + octet + line[at+1:]
+				wantLikeReference(t, line+line+other+line, [][]byte{[]byte(line + line + other + line)})
+			}
+		}
+	}
+}
+
 func TestBodyAgainstReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
