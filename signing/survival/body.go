@@ -107,25 +107,52 @@ func (b *body) field(name, value, where string) {
 
 // write takes the next octets.
 func (b *body) write(p []byte) {
-	for len(p) > 0 {
+	for {
+		p = p[b.skip(p):]
 		n := bytes.IndexByte(p, '\n')
 		if n < 0 {
 			b.piece(p)
 			return
 		}
-		if b.plain(p[:n]) {
-			b.line++
-		} else {
-			b.piece(p[:n])
-			b.endLine()
-		}
+		b.piece(p[:n])
+		b.endLine()
 		p = p[n+1:]
 	}
 }
 
-// plain reports a line, whole and without its LF, that needs no further look: most are.
-func (b *body) plain(line []byte) bool {
-	return b.length == 0 && !b.cr && !b.header && b.blank.count == 0 && len(line) <= b.limit && (len(line) == 0 || line[0] != '-')
+// skip returns how many octets at the start of p are whole lines that need no
+// further look, nearly always all of them, and counts them: they are within the
+// limit and do not begin as a delimiter does. It does not look at them one by one,
+// which would take twice as long, but at as many at once as the limit has room for.
+func (b *body) skip(p []byte) int {
+	if b.length > 0 || b.cr || b.header || b.blank.count > 0 {
+		return 0
+	}
+	whole := 0
+	for whole < len(p) {
+		window := p[whole:min(whole+b.limit+1, len(p))]
+		window = window[:bytes.LastIndexByte(window, '\n')+1]
+		plain := beforeHyphen(window)
+		whole += plain
+		if len(window) == 0 || plain < len(window) {
+			break
+		}
+	}
+	b.line += bytes.Count(p[:whole], []byte("\n"))
+	return whole
+}
+
+// beforeHyphen returns where the first line of lines starts that begins with a hyphen.
+func beforeHyphen(lines []byte) int {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(lines[at:], '-')
+		if n < 0 {
+			return len(lines)
+		}
+		if at += n; at == 0 || lines[at-1] == '\n' {
+			return at
+		}
+	}
 }
 
 // piece takes a part of a line, its LF left out. A CR at its end may belong to the line end.

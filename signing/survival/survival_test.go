@@ -209,6 +209,29 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
+// TestSkip holds what is skipped at once to the lines one by one.
+func TestSkip(t *testing.T) {
+	const limit = 9
+	random := randv2.New(randv2.NewPCG(1, 2))
+	for range 20000 {
+		text := make([]byte, random.IntN(60))
+		for i := range text {
+			text[i] = "ab-\r\n\n"[random.IntN(6)]
+		}
+		whole, lines := 0, 0
+		for line := range bytes.Lines(text) {
+			if !bytes.HasSuffix(line, []byte("\n")) || len(line) > limit+1 || line[0] == '-' {
+				break
+			}
+			whole, lines = whole+len(line), lines+1
+		}
+		b := newBody(limit, true)
+		if got := b.skip(text); got != whole || b.line != lines {
+			t.Fatalf("%q: %d octets in %d lines, want %d in %d", text, got, b.line, whole, lines)
+		}
+	}
+}
+
 func BenchmarkBody(b *testing.B) {
 	line := strings.Repeat("VGhpcyBpcyBiYXNlNjQg", 4)[:76] + "\r\n"
 	body := []byte(strings.Repeat(line, 1<<20/len(line)))
