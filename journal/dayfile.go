@@ -50,7 +50,7 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 		return nil, err
 	}
 	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
-		"_pragma": {"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-8192)"},
+		"_pragma": {"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)", "journal_size_limit(33554432)", "cache_size(-8192)"},
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

@@ -60,8 +60,10 @@ CREATE TABLE gaps (
 `
 )
 
+const verdictAccepted = "accepted"
+
 // verdicts are those of a message, in the order in which they are stored: add behind.
-var verdicts = [...]string{"accepted", "held", "passed", "discarded", "refused", "tempfailed", "aborted", "lost"}
+var verdicts = [...]string{verdictAccepted, "held", "passed", "discarded", "refused", "tempfailed", "aborted", "lost"}
 
 // The kinds of keys that records are looked up by. They are part of what is stored.
 const (
@@ -72,6 +74,9 @@ const (
 	keySender    = 's'
 	keyDomain    = 'd' // of a recipient
 	keyAddress   = 'a' // of a recipient
+	keyVerdict   = 'v' // of a message that was not simply accepted
+	keyRule      = 'r' // that found something
+	keyUnsigned  = 'u' // reason
 )
 
 // mostKeyedDomains bounds the recipient domains of one message by which it is found.
@@ -103,6 +108,15 @@ func (r *Record) keys(all []int32) []int32 {
 	}
 	for _, a := range r.Addresses {
 		add(keyAddress, a)
+	}
+	if r.Verdict != verdictAccepted {
+		add(keyVerdict, r.Verdict)
+	}
+	for _, rule := range r.rules() {
+		add(keyRule, rule)
+	}
+	if r.Left() && r.Unsigned != nil {
+		add(keyUnsigned, r.Unsigned.Reason)
 	}
 	return all
 }

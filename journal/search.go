@@ -97,30 +97,75 @@ func (q *Query) latest() time.Time {
 	return before
 }
 
-// hash returns the key to look up, the one that most likely has fewest records.
-func (q *Query) hash() (int32, bool) {
-	for _, k := range []struct {
-		kind byte
-		text string
-	}{
-		{keyQueueID, q.QueueID}, {keyMessageID, q.MessageID}, {keyAddress, q.Recipient}, {keyLogin, q.Login},
-		{keySender, q.Sender}, {keyDomain, q.RecipientDomain}, {keyClient, q.Client},
-	} {
-		if k.kind == keyClient && !isAddress(k.text) {
-			continue // a name, which is not looked up by
-		}
-		if k.text != "" && k.text != nullSender {
-			return hashOf(k.kind, k.text), true
+// lookup is a way to look records up: a key, and where the sums say how many there are.
+type lookup struct {
+	kind      byte
+	text      string
+	dimension Dimension // "": there are few
+	key       string    // in the sums
+}
+
+// lookups returns the ways to look up what the query names; none: records are read one after the other.
+func (q *Query) lookups() []lookup {
+	var all []lookup
+	add := func(kind byte, text string, d Dimension, key string) {
+		if text != "" {
+			all = append(all, lookup{kind, text, d, clean(key, longKey)})
 		}
 	}
-	return 0, false
+	add(keyQueueID, q.QueueID, "", "")
+	add(keyMessageID, q.MessageID, "", "")
+	add(keyAddress, q.Recipient, "", "")
+	add(keyLogin, q.Login, ByLogin, q.Login)
+	add(keyDomain, q.RecipientDomain, ByRecipientDomain, q.RecipientDomain)
+	add(keyRule, q.Rule, ByRule, q.Rule)
+	add(keyUnsigned, q.UnsignedReason, ByUnsigned, q.UnsignedReason)
+	if q.Sender != nullSender {
+		add(keySender, q.Sender, BySender, strings.ToLower(q.Sender))
+	}
+	if isAddress(q.Client) { // a name is not looked up by
+		add(keyClient, q.Client, ByClient, q.Client)
+	}
+	if len(q.Verdicts) == 1 && q.Verdicts[0] != verdictAccepted {
+		add(keyVerdict, q.Verdicts[0], ByOutcome, q.Verdicts[0])
+	}
+	return all
+}
+
+// best returns the way to look records up that has fewest of them in the file.
+// The zero lookup: there is none.
+func (f *readFile) best(ctx context.Context, q *Query) (best lookup, err error) {
+	all := q.lookups()
+	if len(all) == 0 {
+		return best, nil
+	}
+	if len(all) == 1 || all[0].dimension == "" {
+		return all[0], nil
+	}
+	fewest := int64(-1)
+	for _, l := range all {
+		condition, args := "key = ?", []any{l.key}
+		if l.dimension == ByOutcome {
+			condition, args = "(key = ? OR key LIKE ? || ' %')", []any{l.key, l.key}
+		}
+		var n int64
+		err := f.db.QueryRowContext(ctx, "SELECT coalesce(sum(messages), 0) FROM sums WHERE span = ? AND dimension = ? AND "+condition,
+			append([]any{aDay, indexOf(l.dimension)}, args...)...).Scan(&n)
+		if err != nil {
+			return best, err
+		}
+		if fewest < 0 || n < fewest {
+			best, fewest = l, n
+		}
+	}
+	return best, nil
 }
 
 // summed are the conditions of the query that the sums can tell something of, and
 // that are not looked up.
 func (q *Query) summed() map[Dimension]string {
 	conditions := map[Dimension]string{
-		BySenderDomain: q.SenderDomain, ByReason: q.Reason, ByRule: q.Rule, ByUnsigned: q.UnsignedReason, BySignature: q.Signature, ByScan: q.Scan,
+		BySenderDomain: q.SenderDomain, ByReason: q.Reason, BySignature: q.Signature, ByScan: q.Scan,
 	}
 	if q.Client == localClient {
 		conditions[ByClient] = localClient
@@ -142,9 +187,13 @@ func (f *readFile) search(ctx context.Context, q *Query, limit int) ([]Record, e
 	if err != nil {
 		return nil, err
 	}
+	by, err := f.best(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	var found []Record
 	for _, stretch := range hours {
-		records, err := f.searchIn(ctx, q, stretch, limit-len(found))
+		records, err := f.searchIn(ctx, q, by, stretch, limit-len(found))
 		found = append(found, records...)
 		if err != nil || len(found) >= limit {
 			return found, err
@@ -237,19 +286,25 @@ func (f *readFile) hoursOf(ctx context.Context, condition string, args ...any) (
 }
 
 // searchIn reads the records of a stretch until it has enough.
-func (f *readFile) searchIn(ctx context.Context, q *Query, in stretch, limit int) ([]Record, error) {
-	from, where, args := fromAll, "r.id >= ? AND r.id < ?", []any{in.from, in.to}
-	order := "r.id"
-	if hash, ok := q.hash(); ok {
+func (f *readFile) searchIn(ctx context.Context, q *Query, by lookup, in stretch, limit int) ([]Record, error) {
+	from, where, args, order := fromAll, "r.id >= ? AND r.id < ?", []any{in.from, in.to}, "r.id"
+	if by != (lookup{}) {
 		from, where, order = fromKeys, "k.key = ? AND k.id >= ? AND k.id < ?", "k.id"
-		args = []any{hash, in.from, in.to}
+		args = []any{hashOf(by.kind, by.text), in.from, in.to}
 	}
 	if len(q.Verdicts) > 0 {
 		where += " AND r.verdict IN (" + q.verdictNumbers() + ")"
 	}
-	for _, c := range q.inStory() {
-		where += " AND instr(s.text, ?) > 0"
-		args = append(args, c)
+	for _, piece := range q.inStory() {
+		where += " AND r.story IN (SELECT id FROM texts WHERE instr(text, ?) > 0)"
+		args = append(args, piece)
+	}
+	if q.Text != "" && quotable(q.Text) {
+		where += ` AND (instr(lower(r.detail), ?) > 0 OR instr(lower(concat_ws(' ', r.sender, r.message_id, r.queue_id)), ?) > 0
+			OR r.client IN (SELECT id FROM texts WHERE instr(lower(text), ?) > 0)
+			OR r.story IN (SELECT id FROM texts WHERE instr(lower(text), ?) > 0))`
+		text := strings.ToLower(q.Text)
+		args = append(args, text, text, text, text)
 	}
 	rows, err := f.db.QueryContext(ctx, "SELECT "+columns+from+" WHERE "+where+" ORDER BY "+order+" DESC", args...)
 	if err != nil {
@@ -277,23 +332,23 @@ func (q *Query) verdictNumbers() string {
 	return strings.Join(numbers, ", ")
 }
 
-// inStory are pieces of the text of a story without which a record need not be
-// decoded. Only words that JSON writes as they are will do.
+// inStory are pieces of the text of a story without which a record need not be read.
 func (q *Query) inStory() []string {
 	var all []string
 	for _, piece := range []struct{ word, text string }{
 		{q.Check, `"by":"` + q.Check + `"`},
-		{q.Rule, `"` + q.Rule + `"`},
-		{q.UnsignedReason, `"reason":"` + q.UnsignedReason + `"`},
 		{q.Signature, `"d":"` + q.Signature + `"`},
 		{q.Scan, `"result":"` + q.Scan + `"`},
 	} {
-		if piece.word != "" && plain(piece.word) && !strings.ContainsAny(piece.word, `"\<>&`) {
+		if piece.word != "" && quotable(piece.word) {
 			all = append(all, piece.text)
 		}
 	}
 	return all
 }
+
+// quotable reports whether JSON, and SQL's lower, write a text as it is.
+func quotable(text string) bool { return plain(text) && !strings.ContainsAny(text, `"\<>&`) }
 
 // wants reports whether a record meets the query, but for the times.
 func (q *Query) wants(r *Record) bool {
@@ -319,15 +374,18 @@ func (q *Query) wantsClient(r *Record) bool {
 
 func is(wanted, text string) bool { return wanted == "" || strings.EqualFold(wanted, text) }
 
-// contains looks for a text in what people see of a record.
+// contains looks for a text in what others said in a record, and in what we said of it.
 func (r *Record) contains(text string) bool {
 	text = strings.ToLower(text)
-	has := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
-	if has(r.QueueID) || has(r.MessageID) || has(r.Sender) || has(r.Subject) || has(r.Reason) ||
-		has(r.Client.Addr) || has(r.Client.Name) || has(r.Client.Helo) || has(r.Client.Login) || r.Reply != nil && has(r.Reply.String()) {
-		return true
+	has := func(all ...string) bool {
+		return slices.ContainsFunc(all, func(s string) bool { return strings.Contains(strings.ToLower(s), text) })
 	}
-	return slices.ContainsFunc(r.Domains, func(d Domain) bool { return has(d.Name) }) ||
-		slices.ContainsFunc(r.Addresses, has) || slices.ContainsFunc(r.Fixes, has) ||
-		slices.ContainsFunc(r.Checks, func(c Check) bool { return has(c.Reason) })
+	return has(r.QueueID, r.MessageID, r.Sender, r.Subject, r.Reason, r.Client.Addr, r.Client.Name, r.Client.Helo, r.Client.Login) ||
+		has(r.Addresses...) || has(r.Fixes...) || r.Reply != nil && has(r.Reply.Text) ||
+		r.Unsigned != nil && has(r.Unsigned.Reason, r.Unsigned.Text) || r.Scan != nil && has(r.Scan.Detail) ||
+		slices.ContainsFunc(r.Domains, func(d Domain) bool { return has(d.Name) }) ||
+		slices.ContainsFunc(r.Signatures, func(s Signature) bool { return has(s.Domain, s.Selector) }) ||
+		slices.ContainsFunc(r.Findings, func(f Finding) bool { return has(f.Rule, f.Where, f.Detail) }) ||
+		slices.ContainsFunc(r.Notes, func(n Note) bool { return has(n.Code, n.Text) }) ||
+		slices.ContainsFunc(r.Failures, func(f Failure) bool { return has(f.Error) })
 }
