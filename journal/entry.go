@@ -42,6 +42,12 @@ type entry struct {
 	newBody  int // octets of the body that took the place of the one that came; -1: none did
 }
 
+// NewRecord returns the record of a message that has ended at a time, as a Journal
+// with these options would keep it.
+func NewRecord(m *message.Message, o message.Outcome, at time.Time, opts Options) *Record {
+	return take(m, o, at, &opts).record()
+}
+
 // take takes an entry from a message that has ended.
 func take(m *message.Message, o message.Outcome, at time.Time, opts *Options) *entry {
 	e := &entry{
@@ -186,6 +192,7 @@ func (e *entry) fixes() []string {
 
 // The notes that have a place of their own in a record.
 const (
+	checkAccess   = "access"
 	checkSigning  = "signing"
 	checkScanning = "scanning"
 	noteSigned    = "signed"

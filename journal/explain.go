@@ -13,6 +13,9 @@ func (r *Record) verdictOf(run *message.CheckRun) string {
 	case message.CheckUnreached:
 		return Unreached
 	case message.CheckSkipped:
+		if r.admitted(run.Check) {
+			return Passed
+		}
 		return Skipped
 	case message.CheckBroke:
 		return Failed
@@ -37,6 +40,12 @@ func (r *Record) addGate() {
 		return
 	}
 	r.Checks = slices.Insert(r.Checks, 0, Check{Name: r.DecidedBy, Verdict: r.decision()})
+}
+
+// admitted reports whether the check is the gate's, and the gate said why it let the
+// message in: there was no more to look at.
+func (r *Record) admitted(check string) bool {
+	return check == checkAccess && slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Check == check })
 }
 
 func (r *Record) decision() string {
@@ -89,6 +98,9 @@ func (r *Record) explain() {
 
 func (r *Record) reasons(c *Check) []string {
 	var all []string
+	if c.Verdict == Skipped || c.Verdict == Unreached {
+		return nil // what there is under its name is of another check with the same one
+	}
 	if c.Name == r.DecidedBy && (c.Verdict == Refused || c.Verdict == Tempfailed) && r.Reply != nil {
 		all = append(all, r.Reply.Text)
 	}

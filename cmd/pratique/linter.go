@@ -23,10 +23,16 @@ func newLinter(cfg *configs.Config, now func() time.Time, dns bool) (*lint.Lint,
 
 // linting is what the rules take from the daemon.
 func (d *daemon) linting(cfg *configs.Config) lint.Env {
-	env := lintEnv(cfg, d.env.now)
+	env := linting(cfg, d.env.now)
 	env.MessageIDs = d.sent
+	return env
+}
+
+// linting is what the rules take from the daemon, but for what it remembers.
+func linting(cfg *configs.Config, now func() time.Time) lint.Env {
+	env := lintEnv(cfg, now)
 	if cfg.Lint.DNSWait > 0 {
-		env.Domains = askingDomains(cfg, d.env.now)
+		env.Domains = askingDomains(cfg, now)
 	}
 	return env
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 )
 
+const lockName = "pratique.lock"
+
 // lockState keeps a second daemon off the state folder: each of two would write
 // down the counts as it alone knows them. The lock ends with the process, however
 // that ends, so the file may stay.
@@ -15,7 +17,7 @@ func lockState(dir string) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "pratique.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w", err)
 	}
