@@ -176,8 +176,11 @@ func (p *probe) takesAny(rcpt string) bool {
 // ownEnd returns the name of the server's own that an address ends with, or "".
 func (p *probe) ownEnd(rcpt string) string {
 	address := strings.TrimSuffix(strings.ToLower(strings.Trim(rcpt, "<>")), ".")
+	if strings.HasPrefix(address, "@") { // a source route, which servers leave out
+		_, address, _ = strings.Cut(address, ":")
+	}
 	i := strings.LastIndexByte(address, '@')
-	if i < 0 || strings.HasPrefix(address, "@") {
+	if i < 0 {
 		return ""
 	}
 	end := address[i+1:]
