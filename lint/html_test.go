@@ -229,6 +229,7 @@ func TestHTMLIsReadInLinearTimeAndConstantMemory(t *testing.T) {
 		"less-than signs":           {"", "<"},
 		"comments":                  {"", "<!-->"},
 		"one comment":               {"<!--", "- >"},
+		"dashes in a comment":       {"<!--", "--! -"},
 		"raw text":                  {"<style>", "</styl"},
 		"end tags":                  {"", "</a b='>'>"},
 		"lines":                     {"<p onclick=x>", "\r\n"},
