@@ -41,6 +41,7 @@ type Access struct {
 	authenticated bool
 	unlisted      string
 	senders       senderRules
+	action        string // of a sender that is not permitted
 }
 
 // New returns the access control for these options, or an error that tells all their problems.
@@ -52,13 +53,40 @@ func New(opts Options) (*Access, error) {
 	if problems != nil {
 		return nil, errors.Join(problems...)
 	}
-	a := &Access{authenticated: opts.Authenticated, unlisted: opts.Unlisted, senders: newSenderRules(opts.Senders)}
+	a := &Access{authenticated: opts.Authenticated, unlisted: opts.Unlisted, senders: newSenderRules(opts.Senders), action: actionReject}
 	for _, text := range opts.Networks {
 		// The options have no problems, so each parses.
 		n, _ := parseNetwork(text)
 		a.networks.add(n.prefix, n)
 	}
 	return a, nil
+}
+
+// Acting returns an Access that does something else about a sender that is not
+// permitted (rule A09) than to refuse it: "warn" and "observe" put it on record under
+// that name and let the message go on, "off" does not look.
+func (a *Access) Acting(action string) *Access {
+	b := *a
+	b.action = action
+	return &b
+}
+
+// The actions of A09. What is none of them is put on record, as "warn" and "observe" are.
+const (
+	actionReject = "reject"
+	actionOff    = "off"
+)
+
+// binding returns what binds a client, nil if it is free.
+func (a *Access) binding(c message.Client) *binding {
+	if a.action == actionOff {
+		return nil
+	}
+	b := a.senders.bindingOf(c)
+	if b != nil {
+		b.action = a.action
+	}
+	return b
 }
 
 // Admit answers at MAIL: nil, a *message.Refusal, or message.ErrPass.
@@ -71,7 +99,7 @@ func (a *Access) Admit(_ context.Context, m *message.Message) error {
 	if m.Sender == "" {
 		return nil
 	}
-	return a.senders.bindingOf(m.Client).permit(m, "MAIL", m.Sender)
+	return a.binding(m.Client).permit(m, "MAIL", m.Sender)
 }
 
 // admittedBy tells what lets a client send.
@@ -145,7 +173,7 @@ func (a *Access) Begin(_ context.Context, m *message.Message) (message.Inspector
 	if m.LocalBounce() {
 		return nil, nil
 	}
-	b := a.senders.bindingOf(m.Client)
+	b := a.binding(m.Client)
 	if b == nil {
 		return nil, nil
 	}

@@ -41,7 +41,8 @@ func newSenderRules(rules []SenderRule) senderRules {
 
 // binding is what binds one client: it may use what one of the rules allows.
 type binding struct {
-	rules []*senderRule // none: it may use nothing
+	rules  []*senderRule // none: it may use nothing
+	action string        // of A09
 }
 
 // bindingOf returns the rules that apply to a client, or nil if it is free.
@@ -62,10 +63,10 @@ func (s *senderRules) bindingOf(c message.Client) *binding {
 	if len(rules) == 0 && !hidden {
 		return nil
 	}
-	return &binding{rules}
+	return &binding{rules: rules}
 }
 
-// permit returns nil if the client of m may use addr as its sender, or else the refusal.
+// permit returns nil if the client of m may use addr as its sender, or else what refuse says.
 func (b *binding) permit(m *message.Message, where, addr string) error {
 	if b == nil || b.allows(addr) {
 		return nil
@@ -86,9 +87,14 @@ func (b *binding) allows(addr string) bool {
 // ruleA09 is the id of the rule in refusals and findings.
 const ruleA09 = "A09"
 
+// refuse puts on record what is not permitted, and returns the refusal, or nil if the
+// action is another one.
 func (b *binding) refuse(m *message.Message, where, detail, text string) error {
-	m.Report(message.Finding{Check: Name, Rule: ruleA09, Action: "reject", Where: where, Detail: detail})
+	m.Report(message.Finding{Check: Name, Rule: ruleA09, Action: b.action, Where: where, Detail: detail})
 	m.Note(Name, "bound by", b.String())
+	if b.action != actionReject {
+		return nil
+	}
 	return &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: ruleA09 + " " + text}
 }
 
@@ -118,8 +124,10 @@ func (f *fromInspector) Header() error {
 		value := field.Unfolded()
 		list, err := parseFrom(value)
 		if err != nil || len(list) == 0 {
-			return f.binding.refuse(f.m, where, printable(value),
-				describe(f.m.Client)+" is held to its permitted senders, and the From field can't be parsed")
+			if err := f.binding.refuse(f.m, where, printable(value),
+				describe(f.m.Client)+" is held to its permitted senders, and the From field can't be parsed"); err != nil {
+				return err
+			}
 		}
 		for _, from := range list {
 			if err := f.binding.permit(f.m, where, from.Address); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -257,6 +258,36 @@ func TestFromIsFree(t *testing.T) {
 func TestFromIsBoundUnderANullSender(t *testing.T) {
 	m := &message.Message{Client: client("10.9.9.9")}
 	requireA09(t, m, play(bound(t), m, "From: a@bank.example"), "From[1]")
+}
+
+// TestOtherActions: what is not refused is on record all the same, at every place.
+func TestOtherActions(t *testing.T) {
+	for _, action := range []string{"warn", "observe"} {
+		a := bound(t).Acting(action)
+		m := &message.Message{Client: client("10.9.9.9"), Sender: "ceo@bank.example"}
+		if err := a.Admit(context.Background(), m); err != nil {
+			t.Errorf("%s: %v", action, err)
+		}
+		if err := play(a, m, "From: a@bank.example, b@bank.example\r\nFrom: c@corp.example <"); err != nil {
+			t.Errorf("%s: %v", action, err)
+		}
+		var where []string
+		for _, f := range m.Findings {
+			if f.Rule != "A09" || f.Action != action {
+				t.Errorf("%s: %+v", action, f)
+			}
+			where = append(where, f.Where)
+		}
+		if want := []string{"MAIL", "From[1]", "From[1]", "From[2]"}; !slices.Equal(where, want) {
+			t.Errorf("%s: found at %v, want %v", action, where, want)
+		}
+	}
+	m := &message.Message{Client: client("10.9.9.9"), Sender: "ceo@bank.example"}
+	a := bound(t).Acting("off")
+	if err := errors.Join(a.Admit(context.Background(), m), play(a, m, "From: a@bank.example")); err != nil || len(m.Findings) > 0 {
+		t.Errorf("off: %v, %v", err, m.Findings)
+	}
+	requireA09(t, m, bound(t).Admit(context.Background(), m), "MAIL") // the first one is as it was
 }
 
 // FuzzSender: whatever the sender looks like, it is permitted only if its domain is.

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,6 +39,11 @@ func (o Override) problems(rules map[string]Rule, report func(key, problem strin
 		}
 	}
 	ruleProblems(rules, o.Rules, func(id, problem string) { report(".rules."+id, problem) })
+	for _, id := range slices.Sorted(maps.Keys(o.Rules)) {
+		if rules[id].gate {
+			report(".rules."+id, id+" is decided before the overrides are; what a client may use as its sender is set by [[access.senders]]")
+		}
+	}
 }
 
 func parseNetwork(text string) (netip.Prefix, error) {

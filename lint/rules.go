@@ -50,6 +50,7 @@ type Rule struct {
 	reply  reply
 	dns    bool // the rule asks the DNS
 	told   bool // it has no function: where a fix is made, what it says is found
+	gate   bool // it has no function: access judges by it, at MAIL and at From
 	octets bool // the rule looks at every octet of encoded data or text
 	// inner: the rule is as strict inside a forwarded message (message/rfc822)
 	// as outside. Rules of mere form are not: the forwarder did not write it
@@ -264,6 +265,8 @@ func authRules() []Rule {
 			Source: "RFC 7208 4.6.4", Default: Warn, reply: badHeader, dns: true, end: spfBroken},
 		{ID: "A08", Name: "no DMARC record", Description: "No DMARC record covers the domain of the From address.",
 			Source: "RFC 9989 4", Default: Warn, Answer: "Gmail answers 4.7.40, Outlook 550 5.7.515", reply: badHeader, dns: true, end: noDMARC},
+		{ID: "A09", Name: "sender not permitted", Description: "The client, by its network or its login, may not use this envelope sender or this From address ([[access.senders]]).",
+			Source: "policy of the site; RFC 6409 6.1", Default: Reject, reply: badHeader, gate: true},
 		{ID: "A10", Name: "fix not applied", Description: "A field was not mended, because the signature of someone else covers it.",
 			Source: "RFC 6376 5.4", Default: Warn, told: true},
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"pratique/access"
 	"pratique/configs"
 	"pratique/lint"
 	"pratique/lint/domains"
@@ -19,6 +20,16 @@ func newLinter(cfg *configs.Config, now func() time.Time, dns bool) (*lint.Lint,
 		env.Domains = askingDomains(cfg, now)
 	}
 	return lint.New(cfg.Lint, env)
+}
+
+// gate returns the access control. What it does by its rule of the catalogue (A09) is
+// set where that of all rules is.
+func gate(cfg *configs.Config) (*access.Access, error) {
+	who, err := access.New(cfg.Access)
+	if err != nil {
+		return nil, err
+	}
+	return who.Acting(string(actions(cfg.Lint)["A09"])), nil
 }
 
 // linting is what the rules take from the daemon.

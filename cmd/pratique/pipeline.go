@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"pratique/access"
 	"pratique/configs"
 	"pratique/lint"
 	"pratique/message"
@@ -29,7 +28,7 @@ type assembly struct {
 // checks is here: what may edit header or body comes before signing, so that the
 // signatures cover the message as it leaves. Behind it nothing is changed any more.
 func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, own *alerts.Own, log *slog.Logger, now func() time.Time) (*assembly, error) {
-	who, err := access.New(cfg.Access)
+	who, err := gate(cfg)
 	if err != nil {
 		return nil, err
 	}
