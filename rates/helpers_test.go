@@ -183,7 +183,7 @@ func (s *Store) report(t testing.TB) Report {
 	if err := s.Health(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := read(filepath.Dir(s.path), s.time.clock())
+	r, err := read(filepath.Dir(s.path), s.time.clock(), Query{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,47 +6,72 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 )
 
 // Report is what was sent, by whom and to where.
 type Report struct {
-	At    time.Time `json:"at"`
-	Saved time.Time `json:"saved"` // the latest mail that is in the file; zero if there is none
-	Rows  []Row     `json:"rows"`  // by kind, and in a kind by recipients in the last 24 hours, most first
+	At      time.Time      `json:"at"`
+	Saved   time.Time      `json:"saved"`              // the latest mail that is in the file; zero if there is none
+	Rows    []Row          `json:"rows"`               // by kind, and in a kind by recipients in the last 24 hours, most first
+	LeftOut map[string]int `json:"left_out,omitempty"` // rows of a kind that are not in Rows, because of Top
+	Near    []Level        `json:"near"`               // limits of which any key has used four fifths, the fullest first
+	Blocks  []Block        `json:"blocks"`             // keys whose mail is refused
 }
 
 // Row is one key.
 type Row struct {
-	Kind string `json:"kind"` // client, login, sender, sender_domain, recipient_domain or total
-	Key  string `json:"key"`
-	Hour Sums   `json:"hour"` // the last hour
-	Day  Sums   `json:"day"`  // the last 24 hours
+	Kind    string `json:"kind"` // client, login, sender, sender_domain, recipient_domain or total
+	Key     string `json:"key"`
+	Hour    Sums   `json:"hour"`    // the last hour
+	Day     Sums   `json:"day"`     // the last 24 hours
+	Hourly  Hourly `json:"hourly"`  // the last 24 hours of the clock
+	Fullest *Level `json:"fullest"` // the limit of which the key has used most; nil: it has none, or has used nothing
 }
 
 // Sums are what one key did in a span of time, and up to a twelfth of it earlier.
 type Sums struct {
-	Messages   int64 `json:"messages"`   // that left
-	Recipients int64 `json:"recipients"` // of those
-	Bytes      int64 `json:"bytes"`      // of those
-	Refused    int64 `json:"refused"`    // messages refused for good, or discarded
-	Tempfailed int64 `json:"tempfailed"` // messages that the client may try again
+	Messages      int64 `json:"messages"`       // that left
+	Recipients    int64 `json:"recipients"`     // of those
+	NewRecipients int64 `json:"new_recipients"` // of those, that the key had not written to; counted per login, sender and total, and where a limit does
+	Bytes         int64 `json:"bytes"`          // of those
+	Refused       int64 `json:"refused"`        // messages refused for good, or discarded
+	Tempfailed    int64 `json:"tempfailed"`     // messages that the client may try again
 }
+
+// Hourly are sums by the hour, the oldest first; the last hour is not over yet.
+type Hourly struct {
+	Messages   [hours]int64 `json:"messages"`
+	Recipients [hours]int64 `json:"recipients"`
+	Refused    [hours]int64 `json:"refused"` // and tempfailed
+}
+
+// Query says what is to be reported. The zero Query is everything, without limits.
+type Query struct {
+	Kind   string  // "": all
+	Key    string  // a pattern such as "10.0.0.0/8"; "": all. It takes a Kind
+	Top    int     // so many rows of a kind; 0: all
+	Limits Options // against which keys are held
+}
+
+// nearShare is how much of a limit is used when it is near.
+const nearShare = 0.8
 
 // Read reports from the file in the state folder, whether or not a daemon is
 // writing it. If there is no file yet, the error is fs.ErrNotExist.
-func Read(stateDir string) (Report, error) { return read(stateDir, time.Now()) }
+func Read(stateDir string, q Query) (Report, error) { return read(stateDir, time.Now(), q) }
 
-func read(stateDir string, now time.Time) (Report, error) {
+func read(stateDir string, now time.Time, q Query) (Report, error) {
+	only, err := q.matcher()
+	if err != nil {
+		return Report{}, err
+	}
 	path, err := filepath.Abs(filepath.Join(stateDir, fileName))
 	if err != nil {
 		return Report{}, fmt.Errorf("find the state folder: %w", err)
@@ -55,11 +80,32 @@ func read(stateDir string, now time.Time) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("read the counts: %w", err)
 	}
-	report, err := query(context.Background(), db, now)
-	if err = errors.Join(err, db.Close()); err != nil {
+	r := reader{db: db, now: now.Unix(), query: q, only: only, report: Report{At: now.UTC().Truncate(time.Second), Rows: []Row{}, Near: []Level{}}}
+	if err = errors.Join(r.read(context.Background(), stateDir), db.Close()); err != nil {
 		return Report{}, fmt.Errorf("read the counts in %s: %w", path, err)
 	}
-	return report, nil
+	return r.report, nil
+}
+
+// matcher returns what keys of which kind are asked for; nil: all.
+func (q Query) matcher() (*matcher[struct{}], error) {
+	k := index(kindNames[:], q.Kind)
+	if q.Kind != "" && k < 0 {
+		return nil, fmt.Errorf("%q is none of %s", q.Kind, strings.Join(kindNames[:], ", "))
+	}
+	if q.Key == "" {
+		return nil, nil
+	}
+	p, err := parsePattern(Kind(max(k, 0)), q.Key, longestIPv6)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", q.Kind, q.Key, err)
+	}
+	if one, ok := p.counted(max(q.Limits.IPv6Prefix, shortestIPv6)); ok {
+		p = one
+	}
+	m := newMatcher[struct{}](Kind(max(k, 0)))
+	m.add(p, struct{}{})
+	return m, nil
 }
 
 // openReadOnly opens the file without ever writing. After a clean stop there is
@@ -81,40 +127,6 @@ func openReadOnly(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// sums is one span of time in the report: what is not older than the parameter.
-const sums = `
-	sum(iif(second >= ?1, messages, 0)), sum(iif(second >= ?1, recipients, 0)), sum(iif(second >= ?1, bytes, 0)),
-	sum(iif(second >= ?1, refused, 0)), sum(iif(second >= ?1, tempfailed, 0)),
-	sum(messages), sum(recipients), sum(bytes), sum(refused), sum(tempfailed)`
-
-func query(ctx context.Context, db *sql.DB, now time.Time) (Report, error) {
-	report := Report{At: now.UTC().Truncate(time.Second), Rows: []Row{}}
-	rows, err := db.QueryContext(ctx, `SELECT kind, key, max(second), `+sums+` FROM counts WHERE second >= ?2 GROUP BY kind, key`,
-		now.Unix()-hour, now.Unix()-day)
-	if err != nil {
-		return Report{}, err
-	}
-	defer rows.Close()
-	var latest int64
-	for rows.Next() {
-		var r Row
-		var at int64
-		h, d := &r.Hour, &r.Day
-		err := rows.Scan(&r.Kind, &r.Key, &at, &h.Messages, &h.Recipients, &h.Bytes, &h.Refused, &h.Tempfailed,
-			&d.Messages, &d.Recipients, &d.Bytes, &d.Refused, &d.Tempfailed)
-		if err != nil {
-			return Report{}, err
-		}
-		latest = max(latest, at)
-		report.Rows = append(report.Rows, r)
-	}
-	if latest > 0 {
-		report.Saved = time.Unix(latest, 0).UTC()
-	}
-	slices.SortFunc(report.Rows, compareRows)
-	return report, rows.Err()
-}
-
 func compareRows(a, b Row) int {
 	if a.Kind != b.Kind {
 		return index(kindNames[:], a.Kind) - index(kindNames[:], b.Kind)
@@ -123,23 +135,6 @@ func compareRows(a, b Row) int {
 		return c
 	}
 	return strings.Compare(a.Key, b.Key)
-}
-
-// Write writes the report as a table.
-func (r Report) Write(w io.Writer) error {
-	if len(r.Rows) == 0 {
-		_, err := fmt.Fprintln(w, "nothing was sent or refused in the last 24 hours")
-		return err
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "messages 1h\t24h\trecipients 1h\t24h\tbytes 1h\t24h\trefused 24h\ttempfailed 24h\t  per")
-	for _, row := range r.Rows {
-		h, d := row.Hour, row.Day
-		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t  %s %s\n", h.Messages, d.Messages, h.Recipients, d.Recipients,
-			octets(h.Bytes), octets(d.Bytes), d.Refused, d.Tempfailed, row.Kind, Printable(row.Key))
-	}
-	fmt.Fprintf(table, "latest mail: %s\n", r.Saved.Format(time.DateTime+" MST"))
-	return table.Flush()
 }
 
 // Printable keeps a key from doing things to a terminal.

@@ -102,7 +102,7 @@ func TestOpenSavesByItselfAndCloseSavesTheRest(t *testing.T) {
 	if err := errors.Join(store.Close(), store.Close()); err != nil {
 		t.Fatal(err)
 	}
-	report, err := Read(dir)
+	report, err := Read(dir, Query{})
 	if err != nil {
 		t.Fatal(err)
 	}

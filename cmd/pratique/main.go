@@ -48,7 +48,7 @@ func commands() []command {
 		{"verify", "[--original FILE] [--json] FILE", "verify the DKIM signatures of a message, and say why", verify},
 		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"why", "ID | --last 10 [--client A] [--verdict V] … | --eml FILE", "tell the story of a message: what each check said, and why", why},
-		{"rates", "[--json] | block|unblock|blocks|reset …", "print what was sent, by whom and to where; refuse a key, count it anew", printRates},
+		{"rates", "[KIND [KEY]] [--top N] [--json] | block|unblock|blocks|reset …", "print what was sent, by whom and to where; refuse a key, count it anew", printRates},
 		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
 		{"canary", "[--config FILE] [--json]", "send a message through the MTA and judge it where it arrives", flyCanary},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
