@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"pratique/access"
+	"pratique/dashboard"
 	"pratique/journal"
 	"pratique/lint"
 	"pratique/milter"
@@ -49,19 +50,20 @@ type Config struct {
 	LogLevel  string   `toml:"log_level"`  // debug, info, warn or error
 	LogFormat string   `toml:"log_format"` // text or json
 
-	Milter   milter.Options   `toml:"milter"`
-	Access   access.Options   `toml:"access"`
-	Lint     lint.Options     `toml:"lint"`
-	Scanning scanning.Options `toml:"scanning"`
-	Signing  signing.Options  `toml:"signing"`
-	Survival survival.Options `toml:"survival"`
-	Keys     keystore.Options `toml:"keys"`
-	Rates    rates.Options    `toml:"rates"`
-	Alerts   alerts.Options   `toml:"alerts"`
-	Journal  journal.Options  `toml:"journal"`
-	Audit    posture.Options  `toml:"audit"`
-	Canary   canary.Options   `toml:"canary"`
-	DNS      DNS              `toml:"dns"`
+	Milter    milter.Options    `toml:"milter"`
+	Access    access.Options    `toml:"access"`
+	Lint      lint.Options      `toml:"lint"`
+	Scanning  scanning.Options  `toml:"scanning"`
+	Signing   signing.Options   `toml:"signing"`
+	Survival  survival.Options  `toml:"survival"`
+	Keys      keystore.Options  `toml:"keys"`
+	Rates     rates.Options     `toml:"rates"`
+	Alerts    alerts.Options    `toml:"alerts"`
+	Journal   journal.Options   `toml:"journal"`
+	Audit     posture.Options   `toml:"audit"`
+	Canary    canary.Options    `toml:"canary"`
+	Dashboard dashboard.Options `toml:"dashboard"`
+	DNS       DNS               `toml:"dns"`
 
 	file string
 	root *value

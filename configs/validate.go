@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"pratique/dashboard"
 )
 
 // problems reports everything in the configuration that can't be meant.
@@ -28,6 +30,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"keys", c.Keys},
 		{"rates", c.Rates},
 		{"canary", c.Canary},
+		{"dashboard", c.Dashboard},
 		{"alerts", c.Alerts},
 		{"journal", c.Journal},
 		{"audit", c.Audit},
@@ -60,6 +63,9 @@ func (c *Config) ownProblems(report func(key, problem string)) {
 	}
 	if err := checkHostPort(c.HTTP); c.HTTP != "" && err != nil {
 		report("http", fmt.Sprintf("%q: %v; host:port is wanted, such as \"127.0.0.1:8892\", or \"\" for none", c.HTTP, err))
+	}
+	if checkHostPort(c.HTTP) == nil && !dashboard.IsLoopback(c.HTTP) && c.Dashboard.Open() {
+		report("http", fmt.Sprintf("%q is reached from other machines, and everyone there could read who writes to whom; set password or token under [dashboard], or listen on loopback", c.HTTP))
 	}
 	if err := checkHostname(c.Hostname); c.Hostname != "" && err != nil {
 		report("hostname", fmt.Sprintf("%q: %v; a full host name such as \"mail.example.org\" is wanted", c.Hostname, err))

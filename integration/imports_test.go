@@ -46,6 +46,8 @@ const (
 	roomQueue     = "pratique/watch/queue"
 	roomWhy       = "pratique/watch/reason"
 	roomReceiver  = "pratique/watch/receiver"
+	roomDashboard = "pratique/dashboard"
+	roomDevtools  = "pratique/lint/preview/devtools"
 	roomConfigs   = "pratique/configs"
 	roomSetup     = "pratique/configs/setup"
 	roomOpenDKIM  = "pratique/configs/opendkim"
@@ -81,6 +83,7 @@ const (
 	xSys       = "golang.org/x/sys"
 	prometheus = "github.com/prometheus/client_golang"
 	goSPF      = "blitiri.com.ar/go/spf"
+	xCrypto    = "golang.org/x/crypto"
 	goSMTP     = "github.com/emersion/go-smtp"
 	xNet       = "golang.org/x/net"
 	yaml       = "go.yaml.in/yaml/v2"
@@ -103,6 +106,7 @@ func table() map[string]room {
 		roomJournal,
 		roomPosture,
 		roomCanary,
+		roomDashboard,
 	}
 	return map[string]room{
 		roomMessage:  {},
@@ -118,7 +122,7 @@ func table() map[string]room {
 		roomReport:  {rooms: []string{roomLint, roomMessage}},
 		roomTally:   {rooms: []string{roomMessage}},
 		roomDomains: {rooms: []string{roomLint, roomMessage}, libraries: []string{goSPF, xNet}, forTests: []string{"pratique/integration/harness"}},
-		roomPreview: {rooms: []string{roomLint, roomReport}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
+		roomPreview: {rooms: []string{roomLint, roomReport, roomDevtools}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomSurvival:  {rooms: []string{roomMessage, roomSigning}},
@@ -136,14 +140,16 @@ func table() map[string]room {
 		roomAlerts:    {rooms: []string{roomMessage}},
 		roomWatch:     {rooms: append([]string{roomMessage, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
 		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.
-		roomQueue:    {rooms: []string{roomWhy, roomReceiver}},
-		roomWhy:      {},
-		roomReceiver: {},
-		roomCanary:   {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
-		roomMTA:      {},
-		roomConfigs:  {rooms: configured, libraries: []string{toml}},
-		roomSetup:    {rooms: []string{roomConfigs, roomMTA}},
-		roomOpenDKIM: {rooms: []string{roomConfigs, roomMessage, roomSigning}},
+		roomQueue:     {rooms: []string{roomWhy, roomReceiver}},
+		roomWhy:       {},
+		roomReceiver:  {},
+		roomCanary:    {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
+		roomMTA:       {},
+		roomConfigs:   {rooms: configured, libraries: []string{toml}},
+		roomSetup:     {rooms: []string{roomConfigs, roomMTA}},
+		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
+		roomDashboard: {rooms: []string{roomJournal, roomAlerts}, libraries: []string{xCrypto}, forTests: []string{roomMessage, roomDevtools}},
+		roomDevtools:  {},
 		// The fake MTA is a test helper elsewhere; here it speaks to an OpenDKIM, which is a test too.
 		roomProof: {rooms: []string{roomOpenDKIM, roomMessage, roomAccess, roomSigning, "pratique/milter/miltertest"}, libraries: []string{goMilter}},
 

@@ -29,6 +29,7 @@ type Query struct {
 	UnsignedReason  string   // such as "no_key"
 	Signature       string   // d= of a signature
 	Scan            string   // result of the scan
+	Failure         string   // check of ours that broke
 	Text            string   // somewhere in the record, whatever its case
 	Before          int64    // records older than the one with this ID; 0: from the newest one
 	Limit           int      // at most so many; 0: 50
@@ -165,7 +166,7 @@ func (f *readFile) best(ctx context.Context, q *Query) (best lookup, err error) 
 // that are not looked up.
 func (q *Query) summed() map[Dimension]string {
 	conditions := map[Dimension]string{
-		BySenderDomain: q.SenderDomain, ByReason: q.Reason, BySignature: q.Signature, ByScan: q.Scan,
+		BySenderDomain: q.SenderDomain, ByReason: q.Reason, BySignature: q.Signature, ByScan: q.Scan, ByFailure: q.Failure,
 	}
 	if q.Client == localClient {
 		conditions[ByClient] = localClient
@@ -362,6 +363,7 @@ func (q *Query) wants(r *Record) bool {
 		(q.UnsignedReason == "" || r.Unsigned != nil && is(q.UnsignedReason, r.Unsigned.Reason)) &&
 		(q.Signature == "" || slices.ContainsFunc(r.Signatures, func(s Signature) bool { return is(q.Signature, s.Domain) })) &&
 		(q.Scan == "" || r.Scan != nil && is(q.Scan, r.Scan.Result)) &&
+		(q.Failure == "" || slices.ContainsFunc(r.Failures, func(f Failure) bool { return is(q.Failure, f.Check) })) &&
 		(q.Text == "" || r.contains(q.Text))
 }
 

@@ -74,6 +74,9 @@ func stateHint(err error) error {
 }
 
 func printExample(e *env, args []string) (int, error) {
+	if len(args) > 0 && args[0] == "password" {
+		return hashPassword(e, args[1:])
+	}
 	if err := e.parse(e.flags("config"), args, 0, 0); err != nil {
 		return 0, err
 	}

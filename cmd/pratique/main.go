@@ -52,7 +52,7 @@ func commands() []command {
 		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
 		{"canary", "[--config FILE] [--json]", "send a message through the MTA and judge it where it arrives", flyCanary},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
-		{"config", "", "print the example configuration, which is its manual", printExample},
+		{"config", "[password]", "print the example configuration, which is its manual; or a password for the page", printExample},
 		{"version", "", "print the version", version},
 	}
 }

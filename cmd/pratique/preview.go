@@ -10,6 +10,7 @@ import (
 
 	"pratique/lint"
 	"pratique/lint/preview"
+	"pratique/lint/preview/devtools"
 	"pratique/lint/report"
 )
 
@@ -82,7 +83,7 @@ func render(page *preview.Page, browser string) error {
 	}
 	if browser == "" {
 		var err error
-		if browser, err = preview.Find(); err != nil {
+		if browser, err = devtools.Find(); err != nil {
 			return hint(err, "apt-get install chromium, or name one by --browser")
 		}
 	}

@@ -245,7 +245,7 @@ func listen(server *milter.Server, addresses []string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// serveHTTP serves metrics and health, and returns what stops it. Mail does not
+// serveHTTP serves the page, metrics and health, and returns what stops it. Mail does not
 // wait for it: if its port is taken, that is said and the milter runs.
 func (d *daemon) serveHTTP() (stop func()) {
 	if d.started.HTTP == "" {
@@ -253,19 +253,24 @@ func (d *daemon) serveHTTP() (stop func()) {
 	}
 	l, err := net.Listen("tcp", d.started.HTTP)
 	if err != nil {
-		d.log.Error("no metrics and no health check", "key", "http", "error", err)
+		d.log.Error("no page, no metrics and no health check", "key", "http", "error", err)
 		return func() {}
 	}
-	d.log.Info("metrics and health", "url", "http://"+l.Addr().String()+"/metrics")
+	handler, err := d.web()
+	if err != nil {
+		d.log.Error("no page, no metrics and no health check", "error", errors.Join(err, l.Close()))
+		return func() {}
+	}
+	d.log.Info("page, metrics and health", "url", "http://"+l.Addr().String()+"/")
 	server := &http.Server{
-		Handler:           d.metrics.Handler(d.store.Health),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      time.Minute,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 	}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			d.log.Error("metrics and health ended", "error", err)
+			d.log.Error("page, metrics and health ended", "error", err)
 		}
 	}()
 	return func() { server.Close() }

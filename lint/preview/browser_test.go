@@ -19,12 +19,14 @@ import (
 	"pratique/lint"
 	"pratique/lint/report"
 	"pratique/message"
+
+	"pratique/lint/preview/devtools"
 )
 
 // chromium returns the real browser, without which these tests have nothing to say.
 func chromium(t *testing.T) string {
 	t.Helper()
-	path, err := Find()
+	path, err := devtools.Find()
 	if err != nil {
 		if os.Getenv("PRATIQUE_REQUIRE_REAL") != "" {
 			t.Fatal(err)
@@ -166,7 +168,7 @@ func TestRenderEndsWithItsContext(t *testing.T) {
 
 func TestFindNone(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if path, err := Find(); !errors.Is(err, ErrNoBrowser) {
+	if path, err := devtools.Find(); !errors.Is(err, devtools.ErrNoBrowser) {
 		t.Errorf("%q, %v", path, err)
 	}
 }

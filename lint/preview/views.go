@@ -52,7 +52,7 @@ func Render(ctx context.Context, path string, c *Content) (shots []Shot, remote 
 	if err != nil {
 		return nil, nil, err
 	}
-	defer b.close()
+	defer b.Close()
 	for _, v := range Views() {
 		shot, err := b.shoot(v, c)
 		if err != nil {
@@ -81,7 +81,7 @@ func (b *browser) shoot(v View, c *Content) (Shot, error) {
 	var metrics struct {
 		CSSContentSize struct{ Width, Height float64 }
 	}
-	if err := b.call("Page.getLayoutMetrics", nil, &metrics); err != nil {
+	if err := b.Call("Page.getLayoutMetrics", nil, &metrics); err != nil {
 		return Shot{}, err
 	}
 	size := metrics.CSSContentSize
@@ -90,7 +90,7 @@ func (b *browser) shoot(v View, c *Content) (Shot, error) {
 		Width: min(max(int(size.Width), v.width), maxWidth), Height: min(max(int(size.Height), 1), maxHeight),
 	}
 	var image struct{ Data []byte } // encoding/json takes the base64 off
-	err := b.call("Page.captureScreenshot", object{
+	err := b.Call("Page.captureScreenshot", object{
 		"format": "png", "captureBeyondViewport": true,
 		"clip": object{"x": 0, "y": 0, "width": shot.Width, "height": shot.Height, "scale": 1},
 	}, &image)
@@ -114,7 +114,7 @@ func (b *browser) emulate(v View, c *Content) error {
 		{"Emulation.setEmulatedMedia", object{"features": []object{{"name": "prefers-color-scheme", "value": scheme}}}},
 		{"Emulation.setAutoDarkModeOverride", object{"enabled": darken}},
 	} {
-		if err := b.call(c.method, c.params, nil); err != nil {
+		if err := b.Call(c.method, c.params, nil); err != nil {
 			return err
 		}
 	}
