@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,6 +161,15 @@ func (r *Report) sum() {
 			r.Status = f.Status
 		}
 	}
+}
+
+// Undecided reports whether something of a topic is not known about a subject, or
+// about a blocklist.
+func (r Report) Undecided(topic, subject string) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool {
+		left := slices.ContainsFunc(f.Details, func(d string) bool { return strings.Contains(d, "("+subject+")") })
+		return f.Topic == topic && (f.Status == Unknown && f.Subject == subject || f.Code == "lists_left_out" && left)
+	})
 }
 
 // domains returns every domain that mail is sent as, once each: of From and of MAIL FROM.

@@ -34,6 +34,7 @@ type Metrics struct {
 	keys       *keyMetrics
 	canaries   *canaryMetrics // nil until Canaries
 	alerts     *alertMetrics
+	audit      *auditMetrics
 }
 
 // New returns the metrics, all at zero. The clock measures how long messages take.
@@ -87,6 +88,7 @@ func New(now func() time.Time) *Metrics {
 	}, []string{"domain"})
 	m.keys = newKeyMetrics(m.registry, now)
 	m.alerts = newAlertMetrics(m.registry)
+	m.audit = newAuditMetrics(m.registry)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
 		m.duration, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

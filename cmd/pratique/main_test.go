@@ -98,6 +98,7 @@ type zone struct {
 	addr string
 	mu   sync.Mutex
 	txt  map[string]string
+	down bool // it fails at every question
 }
 
 func startDNS(t *testing.T) *zone {
@@ -117,6 +118,13 @@ func (z *zone) publish(name, text string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.txt[strings.ToLower(dns.Fqdn(name))] = text
+}
+
+// fail has the server fail at every question, or no longer.
+func (z *zone) fail(down bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.down = down
 }
 
 // publishAll publishes the TXT records of a zone file.
@@ -140,6 +148,8 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	answer.Authoritative = true
 	text, ok := z.txt[strings.ToLower(q.Question[0].Name)]
 	switch {
+	case z.down:
+		answer.Rcode = dns.RcodeServerFailure
 	case !ok:
 		answer.Rcode = dns.RcodeNameError
 	case q.Question[0].Qtype == dns.TypeTXT:

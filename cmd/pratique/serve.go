@@ -219,6 +219,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.reloadOn(ctx, hangup)
 	defer d.rotateKeys(ctx)()
 	defer d.tellAlerts(ctx)()
+	defer d.auditDaily(ctx)()
 	defer d.flyCanaries(ctx)()
 	defer d.serveHTTP()()
 
