@@ -22,6 +22,11 @@ type standing struct {
 	file   fileStamp // from which they were read
 }
 
+// obeyWithin is in how many seconds a daemon is sure to have seen an order. Until it
+// has, what a key sends joins what it sent before; so when a daemon that did not see
+// it happen reads of a reset, that is taken for as much later.
+const obeyWithin = 5
+
 // reset is a key of which nothing counts that it sent until a time.
 type reset struct {
 	at    time.Time // of the order
@@ -64,7 +69,7 @@ func newStanding(orders []Order, now time.Time) *standing {
 			if s.resets[k] == nil {
 				s.resets[k] = map[string]reset{}
 			}
-			s.resets[k][p.text(k)] = reset{at: o.At, since: o.At.Unix()}
+			s.resets[k][p.text(k)] = reset{at: o.At, since: o.At.Unix() + obeyWithin}
 		case DoBlock:
 			delete(blocked, id)
 			if o.Until.IsZero() || now.Before(o.Until) {

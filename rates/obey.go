@@ -77,9 +77,12 @@ func (s *standing) follow(before *standing, now, ahead int64) {
 	}
 	for k := range s.resets {
 		for key, r := range s.resets[k] {
-			if known := before.resets[k][key]; known.at.Equal(r.at) {
+			switch known := before.resets[k][key]; {
+			case known.at.Equal(r.at):
 				r.since = known.since
-			} else {
+			case before.begun:
+				r.since = now
+			default:
 				r.since = min(r.since-ahead, now)
 			}
 			s.resets[k][key] = r

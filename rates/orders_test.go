@@ -282,7 +282,7 @@ func TestResetFreesAKey(t *testing.T) {
 	tell(t, store, clock, DoReset, "client 10.0.0.8", nil)
 	sent(0)
 	tell(t, store, clock, DoReset, "client 10.0.0.7", nil)
-	clock.advance(time.Second)
+	clock.advance((obeyWithin + 1) * time.Second)
 	sent(2)
 	for range 2 { // the second time the log is rewritten
 		if err := store.Close(); err != nil {
@@ -302,6 +302,39 @@ func TestResetFreesAKey(t *testing.T) {
 		t.Errorf("%d messages are reported", got)
 	}
 	wantNothingReserved(t, r)
+}
+
+// A client that goes on trying while the order is on its way is freed all the same,
+// also by a daemon that is restarted.
+func TestAResetOfAKeyThatGoesOn(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		clock, dir := newClock(), t.TempDir()
+		store := openStore(t, dir, clock)
+		limit := perHour("client", "messages", 2, "tempfail")
+		r := newRates(t, store, limit)
+		for range 3 {
+			send(r, newMessage("x@one.example"))
+		}
+		given := clock.Now()
+		for range 3 {
+			clock.advance(time.Second)
+			send(r, newMessage("x@one.example")) // refused, and counted as such
+		}
+		tell(t, store, clock, DoReset, "client 10.0.0.7", func(o *Order) { o.At = given })
+		if restart {
+			store.rewrite = true
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+			clock.advance(3 * time.Second)
+			store = openStore(t, dir, clock)
+			r = newRates(t, store, limit)
+		}
+		clock.advance(time.Second)
+		if o := send(r, newMessage("x@one.example")); o.Verdict != message.Accepted {
+			t.Errorf("restart %v: %v", restart, o.Refusal)
+		}
+	}
 }
 
 // An order from a clock that was ahead holds from when it is seen, and not again.
@@ -339,7 +372,7 @@ func TestResetsAgainstAReference(t *testing.T) {
 				if random.IntN(12) == 0 {
 					tell(t, store, clock, DoReset, "client 10.0.0.7", nil)
 					sent = nil
-					clock.advance(time.Second) // what is sent in the second of a reset is of it
+					clock.advance((obeyWithin + 1) * time.Second) // what is sent at a reset is of it
 				}
 				if restarts && random.IntN(10) == 0 {
 					if err := store.Close(); err != nil {
