@@ -18,6 +18,7 @@ const (
 	roomMilter    = "pratique/milter"
 	roomAccess    = "pratique/access"
 	roomRates     = "pratique/rates"
+	roomRedis     = "pratique/rates/redis"
 	roomLint      = "pratique/lint"
 	roomClients   = "pratique/lint/caniemail"
 	roomReport    = "pratique/lint/report"
@@ -76,6 +77,7 @@ const (
 	goMessage  = "github.com/emersion/go-message"
 	goClamd    = "github.com/dutchcoders/go-clamd"
 	sqlite     = "modernc.org/sqlite"
+	goRedis    = "github.com/redis/go-redis/v9"
 	purego     = "github.com/ebitengine/purego"
 	toml       = "github.com/pelletier/go-toml/v2"
 	testscript = "github.com/rogpeppe/go-internal"
@@ -113,6 +115,7 @@ func table() map[string]room {
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
 		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
 		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite, xNet}},
+		roomRedis:    {rooms: []string{roomRates}, libraries: []string{goRedis}, forTests: []string{roomMessage, "pratique/integration/harness"}},
 		roomLint:     {rooms: []string{roomMessage, roomClients}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
 		roomSigning:  {rooms: []string{roomMessage}, libraries: []string{goMsgauth, purego, xNet}, forTests: []string{miekgDNS, "pratique/signing/verifytest"}},

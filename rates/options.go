@@ -18,7 +18,8 @@ const (
 
 // Options is the [rates] table of the configuration.
 type Options struct {
-	Store string `toml:"store"` // "sqlite": kept in the state folder
+	Store string `toml:"store"` // "sqlite": kept in the state folder; or the address of a Redis
+	Redis Redis  `toml:"redis"`
 	// IPv6Prefix is how many bits of their addresses IPv6 clients have in common
 	// that are counted as one, 16 to 128.
 	IPv6Prefix int        `toml:"ipv6_prefix"`
@@ -53,14 +54,14 @@ type Override struct {
 }
 
 // DefaultOptions counts and limits nothing.
-func DefaultOptions() Options { return Options{Store: "sqlite", IPv6Prefix: defaultIPv6Prefix} }
+func DefaultOptions() Options {
+	return Options{Store: storeSQLite, Redis: DefaultRedis(), IPv6Prefix: defaultIPv6Prefix}
+}
 
 // Problems reports everything that is wrong with the options, each under its
 // key relative to the table, such as "limits[2].every".
 func (o Options) Problems(report func(key, problem string)) {
-	if o.Store != "sqlite" {
-		report("store", fmt.Sprintf("%q is no store of counts; the only one is \"sqlite\", a file in the state folder", o.Store))
-	}
+	o.sharingProblems(report)
 	if o.IPv6Prefix < shortestIPv6 || o.IPv6Prefix > longestIPv6 {
 		report("ipv6_prefix", fmt.Sprintf("%d is not from %d (all of a provider) to %d (each address apart); 64 is what one host is given",
 			o.IPv6Prefix, shortestIPv6, longestIPv6))

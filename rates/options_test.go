@@ -24,7 +24,7 @@ func TestProblems(t *testing.T) {
 		{"longest", with(func(l *Limit) { l.Every = 168 * time.Hour }), nil},
 		{"shortest", with(func(l *Limit) { l.Every = time.Second }), nil},
 		{"no store", Options{IPv6Prefix: 64}, map[string]string{"store": "sqlite"}},
-		{"unknown store", Options{Store: "redis://localhost:6379/0", IPv6Prefix: 64}, map[string]string{"store": "sqlite"}},
+		{"unknown store", Options{Store: "localhost:6379", IPv6Prefix: 64}, map[string]string{"store": "sqlite"}},
 		{"unknown per", with(func(l *Limit) { l.Per = "clients" }), map[string]string{"limits[1].per": "recipient_domain"}},
 		{"unknown count", with(func(l *Limit) { l.Count = "octets" }), map[string]string{"limits[1].count": "bytes"}},
 		{"unknown then", with(func(l *Limit) { l.Then = "refuse" }), map[string]string{"limits[1].then": "tempfail"}},

@@ -16,7 +16,7 @@ const checkPatience = time.Minute
 
 // finding is one thing that check looked at.
 type finding struct {
-	Topic   string `json:"topic"`   // configuration, key, dns, clamd or milter
+	Topic   string `json:"topic"`   // configuration, key, dns, clamd, redis or milter
 	Subject string `json:"subject"` // what of it
 	State   string `json:"state"`   // ok, off, warning or failed
 	Text    string `json:"text"`
@@ -45,6 +45,7 @@ func check(e *env, args []string) (int, error) {
 	found = append(found, checkKeys(ctx, cfg, !*noDNS)...)
 	found = append(found, checkTable(ctx, cfg, !*noDNS)...)
 	found = append(found, checkClamd(ctx, cfg)...)
+	found = append(found, checkRedis(ctx, e, cfg)...)
 	if !*noMilter {
 		found = append(found, checkMilter(ctx, e, cfg)...)
 	}

@@ -27,12 +27,12 @@ type assembly struct {
 // assemble builds what messages meet under a configuration. The order of the
 // checks is here: what may edit header or body comes before signing, so that the
 // signatures cover the message as it leaves. Behind it nothing is changed any more.
-func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, observers []message.Observer, own *alerts.Own, log *slog.Logger, now func() time.Time) (*assembly, error) {
+func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger rates.Ledger, observers []message.Observer, own *alerts.Own, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := gate(cfg)
 	if err != nil {
 		return nil, err
 	}
-	counted, err := rates.New(store, nil, cfg.Rates)
+	counted, err := rates.New(store, ledger, cfg.Rates)
 	if err != nil {
 		return nil, err
 	}

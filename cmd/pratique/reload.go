@@ -100,6 +100,8 @@ func (d *daemon) reload() error {
 		{"log_format", cfg.LogFormat, d.started.LogFormat},
 		{"milter", cfg.Milter, d.started.Milter},
 		{"journal.store", cfg.Journal.Store, d.started.Journal.Store},
+		{"rates.store", cfg.Rates.Store, d.started.Rates.Store},
+		{"rates.redis", cfg.Rates.Redis, d.started.Rates.Redis},
 	} {
 		if !reflect.DeepEqual(c.now, c.was) {
 			d.log.Warn("this change takes effect at the next start", "key", c.key)

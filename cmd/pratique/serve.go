@@ -23,6 +23,7 @@ import (
 	"pratique/message"
 	"pratique/milter"
 	"pratique/rates"
+	"pratique/rates/redis"
 	"pratique/signing"
 	"pratique/telemetry"
 	"pratique/telemetry/alerts"
@@ -80,7 +81,8 @@ type daemon struct {
 	started  *configs.Config // the configuration that it was started with
 	log      *slog.Logger
 	store    *rates.Store
-	unlock   func() error // of the state folder
+	shared   *redis.Counts // nil: counts are of this machine alone
+	unlock   func() error  // of the state folder
 	metrics  *telemetry.Metrics
 	sent     *lint.MessageIDs
 	found    *tally.Tally
@@ -122,6 +124,9 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	}
 	d.openAlerts(cfg)
 	d.journal = d.openJournal(cfg)
+	if err := d.openShared(ctx, cfg); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
 	if err := d.use(cfg); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -130,7 +135,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 
 func (d *daemon) close() error {
 	d.found.Save()
-	return errors.Join(d.closeJournal(), d.store.Close(), d.unlock())
+	return errors.Join(d.closeJournal(), d.closeShared(), d.store.Close(), d.unlock())
 }
 
 // use has new messages meet a configuration. Messages under way keep the one that they began with.
@@ -157,7 +162,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, []message.Observer{d.metrics, d.found, d.journal}, d.own, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, d.ledger(), []message.Observer{d.metrics, d.found, d.journal}, d.own, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
@@ -173,6 +178,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.alerts.Use(cfg.Alerts)
 	d.journal.Use(cfg.Journal)
+	d.shareLimits(cfg)
 	d.alertBroken(a.signer)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)

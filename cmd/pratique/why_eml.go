@@ -99,7 +99,7 @@ func playWhole(e *env, cfg *configs.Config, m *message.Message, in io.Reader) (*
 	opts := full.Journal
 	opts.Recipients, opts.Subject = "addresses", true // nothing of it is kept
 	observer := &recorder{opts: opts, now: e.now}
-	a, err := assemble(full, linting(full, e.now), counts, []message.Observer{observer}, alerts.NewOwn(alerts.NewSeal("", e.now)), quiet, e.now)
+	a, err := assemble(full, linting(full, e.now), counts, nil, []message.Observer{observer}, alerts.NewOwn(alerts.NewSeal("", e.now)), quiet, e.now)
 	if err != nil {
 		return nil, err
 	}
