@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pratique/configs"
+	"pratique/posture"
 	"pratique/posture/mta"
 	"pratique/signing"
 )
@@ -52,10 +53,17 @@ func auditMTA(e *env, args []string) (int, error) {
 	} else {
 		err = printMTA(e.stdout, report, *all)
 	}
-	if report.Count(mta.Fail)+report.Count(mta.Warn)+report.Count(mta.Unknown) > 0 {
-		return exitFindings, err
+	return auditStatus(worstOf(report)), err
+}
+
+// worstOf is the worst of a judgement, as audits have it.
+func worstOf(r *mta.Report) posture.Status {
+	for _, s := range []mta.Status{mta.Fail, mta.Warn, mta.Unknown} {
+		if r.Count(s) > 0 {
+			return posture.Status(s)
+		}
 	}
-	return exitClean, err
+	return posture.OK
 }
 
 // judgeMTA judges what it is told to, else the MTA that it finds.

@@ -33,8 +33,25 @@ func (d *daemon) web() (http.Handler, error) {
 func (d *daemon) pageSources() dashboard.Sources {
 	return dashboard.Sources{
 		State: d.started.State, Hostname: hostname(d.started), Version: "pratique " + shortRevision(), Now: d.env.now, Zone: time.Local, Log: d.log,
+		Limits: d.nearLimits,
 		Alerts: func() ([]alerts.Status, []alerts.Event) { return d.alerts.Active(), d.alerts.History() },
 	}
+}
+
+// From which share of a limit on it is shown, and how many are.
+const (
+	shownShare  = 0.5
+	shownLimits = 100
+)
+
+// nearLimits returns the limits that are nearly used up.
+func (d *daemon) nearLimits() []dashboard.Limit {
+	var near []dashboard.Limit
+	for _, l := range d.limits.Load().Near(shownShare, shownLimits) {
+		near = append(near, dashboard.Limit{Kind: l.Kind, Key: l.Key, Name: l.Limit, Used: int64(l.Used), Max: int64(l.Max),
+			Frees: time.Duration(l.Frees) * time.Second})
+	}
+	return near
 }
 
 // shortRevision is a revision as people write it.

@@ -22,6 +22,7 @@ type assembly struct {
 	pipeline *message.Pipeline
 	scanner  *scanning.Scanner // nil without a clamd
 	signer   *signing.Signer
+	counted  *rates.Rates
 }
 
 // assemble builds what messages meet under a configuration. The order of the
@@ -73,7 +74,7 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger 
 		Observers: append([]message.Observer{signer, own, alerts.Unseen(counted)}, observers...),
 		NewBodies: cfg.Survival.Mend,
 	}
-	return &assembly{pipeline, scanner, signer}, nil
+	return &assembly{pipeline, scanner, signer, counted}, nil
 }
 
 // newMender returns the check that has signatures survive.

@@ -90,7 +90,8 @@ type daemon struct {
 	journal  *journal.Journal
 	own      *alerts.Own // the mail of our own alerts
 	current  atomic.Pointer[message.Pipeline]
-	unwatch  context.CancelFunc // ends the watch over the clamd of the current configuration
+	limits   atomic.Pointer[rates.Rates] // of the current configuration
+	unwatch  context.CancelFunc          // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
 
 	using   sync.Mutex      // held while another configuration, or other keys, come into force
@@ -175,6 +176,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	}
 	d.cfg, d.signing, d.signer = cfg, full.Signing, a.signer
 	d.current.Store(a.pipeline)
+	d.limits.Store(a.counted)
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.alerts.Use(cfg.Alerts)
 	d.journal.Use(cfg.Journal)
