@@ -50,7 +50,7 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 		return nil, err
 	}
 	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
-		"_pragma": {"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)", "journal_size_limit(33554432)", "cache_size(-8192)"},
+		"_pragma": {"busy_timeout(1000)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)", "journal_size_limit(33554432)", "cache_size(-8192)"},
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -65,6 +65,12 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 // prepare makes the tables, if there are none, and the statements.
 func (f *dayFile) prepare(ctx context.Context) (err error) {
 	if f.conn, err = f.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := f.checkVersion(ctx); err != nil {
+		return err
+	}
+	if _, err := f.conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
 	if err := f.transact(ctx, f.migrate); err != nil {
@@ -94,8 +100,8 @@ func (f *dayFile) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// migrate writes even if there is nothing to do: a file that can't be written is to be found out now.
-func (f *dayFile) migrate(ctx context.Context) error {
+// checkVersion looks at the file before anything in it is changed: one of another version is left alone.
+func (f *dayFile) checkVersion(ctx context.Context) error {
 	var version, tables int
 	if err := f.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -103,12 +109,17 @@ func (f *dayFile) migrate(ctx context.Context) error {
 	if err := f.conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
 		return err
 	}
-	if version == 0 && tables == 0 {
-		if _, err := f.conn.ExecContext(ctx, schema); err != nil {
-			return err
-		}
-	} else if version != schemaVersion {
+	if version != schemaVersion && (version != 0 || tables > 0) {
 		return fmt.Errorf("%w: version %d in place of %d", errForeign, version, schemaVersion)
+	}
+	return nil
+}
+
+// migrate makes the tables. It writes even if there is nothing to do: a file that
+// can't be written is to be found out now.
+func (f *dayFile) migrate(ctx context.Context) error {
+	if _, err := f.conn.ExecContext(ctx, schema); err != nil {
+		return err
 	}
 	_, err := f.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 	return err
@@ -317,8 +328,14 @@ func (f *dayFile) size() int64 {
 }
 
 func (f *dayFile) close() error {
-	if f.conn == nil {
-		return f.db.Close()
+	var err error
+	for _, s := range []*sql.Stmt{f.insertRecord, f.insertText, f.insertGap, f.insertKeys[0], f.insertKeys[1], f.addSum} {
+		if s != nil { // SQLite keeps a connection alive as long as it has statements
+			err = errors.Join(err, s.Close())
+		}
 	}
-	return errors.Join(f.conn.Close(), f.db.Close())
+	if f.conn != nil {
+		err = errors.Join(err, f.conn.Close())
+	}
+	return errors.Join(err, f.db.Close())
 }

@@ -14,7 +14,7 @@ import (
 const (
 	schemaVersion = 1
 	schema        = `
-CREATE TABLE records (
+CREATE TABLE IF NOT EXISTS records (
 	id         INTEGER PRIMARY KEY, -- Unix time in microseconds, made unique: records lie in the order of time
 	queue_id   TEXT    NOT NULL,
 	message_id TEXT    NOT NULL, -- without angle brackets
@@ -24,20 +24,20 @@ CREATE TABLE records (
 	story      INTEGER NOT NULL, -- texts.id
 	detail     TEXT    NOT NULL
 ) STRICT;
-CREATE TABLE texts (
+CREATE TABLE IF NOT EXISTS texts (
 	id   INTEGER PRIMARY KEY,
 	text TEXT NOT NULL
 ) STRICT;
 -- What records are looked up by: a hash of the kind and the text. Of two that have the
 -- same hash, the record tells which one is meant.
-CREATE TABLE keys (
+CREATE TABLE IF NOT EXISTS keys (
 	key INTEGER NOT NULL,
 	id  INTEGER NOT NULL, -- records.id
 	PRIMARY KEY (key, id)
 ) STRICT, WITHOUT ROWID;
 -- Sums, so that nobody has to count records. A span has a bounded number of keys in
 -- each dimension; what comes on top counts under the key "(other)".
-CREATE TABLE sums (
+CREATE TABLE IF NOT EXISTS sums (
 	span       INTEGER NOT NULL, -- seconds
 	dimension  INTEGER NOT NULL, -- its place among the dimensions
 	key        TEXT    NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE sums (
 	PRIMARY KEY (span, dimension, key, start)
 ) STRICT, WITHOUT ROWID;
 -- Where records are missing, because they could not be written.
-CREATE TABLE gaps (
+CREATE TABLE IF NOT EXISTS gaps (
 	since   INTEGER NOT NULL, -- Unix time in microseconds
 	until   INTEGER NOT NULL,
 	records INTEGER NOT NULL

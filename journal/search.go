@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -213,7 +214,7 @@ func (f *readFile) hours(ctx context.Context, q *Query) ([]stretch, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, to := int64(0), int64(1<<62)
+	from, to := int64(math.MinInt64), int64(math.MaxInt64)
 	if !q.Since.IsZero() {
 		from = q.Since.UnixMicro()
 	}
