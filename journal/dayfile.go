@@ -22,6 +22,7 @@ type dayFile struct {
 	insertRecord, insertText, insertGap, addSum *sql.Stmt
 	insertKeys                                  [2]*sql.Stmt // of many keys, of one
 
+	lastID int64            // of records
 	texts  map[string]int64 // the ids of texts that were written of late
 	nextID int64            // of texts
 	known  map[sumSpan][]map[string]bool
@@ -34,6 +35,7 @@ const (
 	mostTexts  = 4096 // remembered; one that is forgotten is written once more
 	keysAtOnce = 50   // in a statement
 	mostSpans  = 6    // whose keys are remembered
+	sameTime   = 1e6  // microseconds in which a clock may stand still, or go back a little
 )
 
 // errForeign is the error of a file that another version has made.
@@ -212,12 +214,17 @@ func (f *dayFile) insert(ctx context.Context, r *Record) error {
 		return err
 	}
 	verdict := slices.Index(verdicts[:], r.Verdict)
-	for r.ID = r.Time.UnixMicro(); ; r.ID++ {
+	r.ID = r.Time.UnixMicro()
+	if r.ID <= f.lastID && f.lastID-r.ID < sameTime {
+		r.ID = f.lastID + 1
+	}
+	for ; ; r.ID++ {
 		result, err := f.insertRecord.ExecContext(ctx, r.ID, r.QueueID, r.MessageID, r.Sender, verdict, clientID, toldID, own)
 		if err != nil {
 			return err
 		}
 		if n, err := result.RowsAffected(); err != nil || n == 1 {
+			f.lastID = r.ID
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,4 +137,10 @@ func refuse(m *message.Message) message.Outcome {
 		Verdict: message.Refused, Stage: message.StageHeader, Check: "lint",
 		Refusal: &message.Refusal{Code: 550, Enhanced: "5.6.0", Text: "M01 multipart without its boundary"},
 	}
+}
+
+func optionsOf(o Options) *atomic.Pointer[Options] {
+	var p atomic.Pointer[Options]
+	p.Store(&o)
+	return &p
 }
