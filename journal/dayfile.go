@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,6 +33,7 @@ type sumSpan struct{ span, start int64 }
 const (
 	mostTexts  = 4096 // remembered; one that is forgotten is written once more
 	keysAtOnce = 50   // in a statement
+	pageSize   = 4096 // octets, SQLite's default
 	mostSpans  = 6    // whose keys are remembered
 	sameTime   = 1e6  // microseconds in which a clock may stand still, or go back a little
 )
@@ -52,7 +52,7 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 		return nil, err
 	}
 	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
-		"_pragma": {"busy_timeout(1000)", "synchronous(NORMAL)", "wal_autocheckpoint(4000)", "journal_size_limit(33554432)", "cache_size(-8192)"},
+		"_pragma": {"busy_timeout(1000)", "synchronous(NORMAL)", "journal_size_limit(33554432)", "cache_size(-8192)"},
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -325,13 +325,19 @@ func (f *dayFile) knownKeys(ctx context.Context, span sumSpan) ([]map[string]boo
 	return known, rows.Err()
 }
 
-// size returns the octets of the file, without its write-ahead log.
+// size returns the octets of the file as it will be when its write-ahead log is in it.
 func (f *dayFile) size() int64 {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return 0
+	var pages int64
+	if err := f.conn.QueryRowContext(context.Background(), "PRAGMA page_count").Scan(&pages); err != nil {
+		return 0 // the next write will meet it, too
 	}
-	return info.Size()
+	return pages * pageSize
+}
+
+// boundLog keeps the write-ahead log below so many octets, give or take a batch.
+func (f *dayFile) boundLog(octets int64) error {
+	_, err := f.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", octets/pageSize))
+	return err
 }
 
 func (f *dayFile) close() error {

@@ -82,7 +82,7 @@ func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
 
 // bareID returns a Message-ID as it is kept and asked for: without angle brackets.
 func bareID(id string) string {
-	id = strings.TrimSpace(id)
+	id = strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(id))
 	if inner, ok := strings.CutPrefix(id, "<"); ok {
 		id = strings.TrimSuffix(inner, ">")
 	}
@@ -134,7 +134,7 @@ func (e *entry) record() *Record {
 		Client: clientOf(e.client), Sender: clean(e.sender, longName),
 		Recipients: e.recipients, Domains: e.domains, Addresses: e.addresses, Size: e.size, Subject: e.subject,
 		Verdict: e.outcome.Verdict.String(), DecidedBy: e.outcome.Check, Reason: clean(e.outcome.Reason, longText),
-		Took: max(e.at.Sub(e.began), 0),
+		Took: max(e.at.Sub(e.began), 0).Truncate(time.Microsecond), // as it is stored
 	}
 	if r.DecidedBy != "" || !e.outcome.Verdict.Leaves() {
 		r.Stage = e.outcome.Stage.String()
@@ -152,7 +152,7 @@ func (e *entry) record() *Record {
 	r.Fixes = e.fixes()
 	for i := range e.checks {
 		run := &e.checks[i]
-		r.Checks = append(r.Checks, Check{Name: run.Check, Verdict: r.verdictOf(run), Took: run.Spent})
+		r.Checks = append(r.Checks, Check{Name: run.Check, Verdict: r.verdictOf(run), Took: run.Spent.Truncate(time.Microsecond)})
 	}
 	r.addGate()
 	r.scanned()

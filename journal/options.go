@@ -27,7 +27,7 @@ const storeSQLite = "sqlite"
 // Bounds of the retention.
 const (
 	leastKeep    = 24 * time.Hour
-	leastMaxSize = 16 << 20
+	leastMaxSize = 64 << 20
 )
 
 // DefaultOptions keeps 30 days in the state folder, without addresses of recipients and without subjects.

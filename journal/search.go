@@ -77,7 +77,7 @@ func (q Query) clean() Query {
 		q.Rule = strings.ToUpper(q.Rule)
 	}
 	for _, text := range []*string{&q.QueueID, &q.Client, &q.Login, &q.Sender, &q.SenderDomain, &q.RecipientDomain, &q.Recipient} {
-		*text = clean(strings.TrimSpace(*text), longName)
+		*text = clean(*text, longName)
 	}
 	return q
 }

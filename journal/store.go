@@ -33,6 +33,10 @@ const (
 	dirMode  = fs.FileMode(0o750)
 	fileMode = fs.FileMode(0o640)
 	mostGaps = 100 // not written yet
+
+	// mostLog bounds the write-ahead log of a file. The larger it is, the fewer times a
+	// page goes into the file, of which each batch touches many.
+	mostLog = 16 << 20
 )
 
 // newStore returns a store of which no file is open yet, and makes its folder. If
@@ -120,6 +124,9 @@ func (s *store) open(day string) error {
 	for s.file, err = openDayFile(s.dir, name); errors.Is(err, errForeign); s.file, err = openDayFile(s.dir, name) {
 		_ = s.closeFile() // nothing was written
 		name.part++
+	}
+	if err == nil {
+		err = s.file.boundLog(min(s.partSize()/4, mostLog))
 	}
 	return err
 }
