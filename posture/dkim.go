@@ -18,12 +18,40 @@ func (a *audit) dkim(ctx context.Context) []Finding {
 				Do:    "make keys, and publish what this prints: pratique keys new " + p.From})
 		}
 	}
+	found = append(found, a.onlyEd25519()...)
 	names := make([]string, len(a.Keys))
 	keys := map[string]Key{}
 	for i, k := range a.Keys {
 		names[i], keys[k.Record] = k.Record, k
 	}
 	return append(found, perDomain(once(names), func(name string) []Finding { return a.dkimOf(ctx, keys[name]) })...)
+}
+
+// onlyEd25519 names domains that sign with Ed25519 alone, which many receivers do not
+// know (RFC 8463): for them there is no signature.
+func (a *audit) onlyEd25519() []Finding {
+	kinds := map[string]map[string]bool{}
+	var domains []string
+	for _, k := range a.Keys {
+		if k.Private == nil || k.Awaited {
+			continue
+		}
+		if kinds[k.Domain] == nil {
+			kinds[k.Domain] = map[string]bool{}
+			domains = append(domains, k.Domain)
+		}
+		kinds[k.Domain][k.Private.Algorithm()] = true
+	}
+	var found []Finding
+	for _, domain := range domains {
+		if !kinds[domain]["rsa-sha256"] {
+			found = append(found, Finding{Topic: "dkim", Subject: domain, Code: "only_ed25519", Status: Warn,
+				Found: "mail is signed with Ed25519 alone, and not with RSA",
+				Means: "many receivers do not know Ed25519, and take the mail for unsigned",
+				Do:    "sign with an RSA key beside it: pratique keys new " + domain + " --type rsa"})
+		}
+	}
+	return found
 }
 
 func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {

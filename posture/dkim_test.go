@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"pratique/signing"
+	"pratique/signing/records"
 	"pratique/signing/records/recordstest"
 )
 
@@ -80,6 +81,9 @@ func TestKeys(t *testing.T) {
 			Keys: []Key{{Record: name(c.selector), Domain: "good.test", Selector: c.selector, Private: c.key, Err: errors.New("no such file"), Awaited: c.awaited}}})
 		var got []string
 		for _, f := range only(r.Findings, "dkim") {
+			if f.Code == "only_ed25519" {
+				continue
+			}
 			got = append(got, fmt.Sprintf("%s %s", f.Code, f.Status))
 			if f.Status == Fail && c.key != nil && len(f.Publish) == 0 {
 				t.Errorf("%s: there is no record to publish", c.selector)
@@ -98,14 +102,49 @@ func TestKeys(t *testing.T) {
 
 // TestKeyUnknown: a server that fails has not said that the record is there.
 func TestKeyUnknown(t *testing.T) {
-	ed := newKey(t, 0)
 	addr := recordstest.Start(t, "127.0.0.1", 0, recordstest.Rcode(dns.RcodeServerFailure))
-	r := Run(t.Context(), asking(addr), Subject{Pairs: from("good.test"), Keys: []Key{{Record: "s._domainkey.good.test", Domain: "good.test", Private: ed}}})
+	r := Run(t.Context(), asking(addr), Subject{Pairs: from("good.test"), Keys: []Key{{Record: "s._domainkey.good.test", Domain: "good.test", Private: newKey(t, 2048)}}})
 	if found := only(r.Findings, "dkim"); len(found) != 1 || found[0].Status != Unknown || !strings.Contains(found[0].Found, "SERVFAIL") {
 		t.Errorf("%+v", found)
 	}
 	unsigned := Run(t.Context(), asking(addr), Subject{Pairs: []Pair{{From: "good.test", Envelope: "good.test"}}})
 	if found := only(unsigned.Findings, "dkim"); len(found) != 1 || found[0].Code != "no_key" {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestOnlyEd25519: a key that many receivers do not know is not enough.
+func TestOnlyEd25519(t *testing.T) {
+	ed, rsa := newKey(t, 0), newKey(t, 2048)
+	addr := recordstest.Start(t, "127.0.0.1", 0, recordstest.Records(t))
+	for want, keys := range map[bool][]Key{
+		true:  {{Record: "a._domainkey.good.test", Domain: "good.test", Private: ed}},
+		false: {{Record: "a._domainkey.good.test", Domain: "good.test", Private: ed}, {Record: "b._domainkey.good.test", Domain: "good.test", Private: rsa}},
+	} {
+		r := Run(t.Context(), asking(addr), Subject{Pairs: from("good.test"), Keys: keys})
+		if got := strings.Contains(codes(r.Findings), "only_ed25519 warn"); got != want {
+			t.Errorf("%d keys: %v", len(keys), got)
+		}
+	}
+}
+
+// TestTXTLine: what is to be published reads back as it was meant, whatever is in it.
+func TestTXTLine(t *testing.T) {
+	for _, text := range []string{"", "v=spf1 -all", `a "quoted\ text`, strings.Repeat("0123456789", 100), "\x00\xff\n", strings.Repeat("\"", 300)} {
+		rr, err := dns.NewRR(txtLine("x.test", text))
+		if text == "" {
+			continue // no TXT record is without a string
+		}
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		got := ""
+		for _, part := range rr.(*dns.TXT).Txt {
+			got += records.Octets(part)
+		}
+		if got != text {
+			t.Errorf("%q reads back as %q", text, got)
+		}
 	}
 }

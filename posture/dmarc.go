@@ -3,6 +3,7 @@ package posture
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pratique/posture/dmarc"
@@ -43,8 +44,11 @@ func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 	if c.walk.Unknown != nil {
 		c.add("dmarc_unknown", Unknown, c.walk.Unknown.Error(), "", "")
 	}
+	if c.walk.Above != nil {
+		c.add("dmarc_suffix_unknown", Info, "whether the registry above has a record is not known: "+c.walk.Above.Error(), "it matters only for what is said of the organizational domain, and hardly a registry has one", "")
+	}
 	if c.walk.Record == nil {
-		if len(c.findings) == 0 { // otherwise it was said why
+		if !c.passedOver() { // otherwise it was said why
 			c.missing()
 		}
 	} else {
@@ -76,6 +80,11 @@ func (c *covered) strays() {
 			c.findings[len(c.findings)-1].Details = s.Texts
 		}
 	}
+}
+
+// passedOver reports that there are records, which receivers pass over.
+func (c *covered) passedOver() bool {
+	return slices.ContainsFunc(c.findings, func(f Finding) bool { return f.Status == Fail })
 }
 
 // suggestion is the record to begin with.
@@ -278,6 +287,9 @@ func (c *covered) alignment(ctx context.Context) {
 	hold := func(what, domain, tag string, strict bool) {
 		aligned := dmarc.Aligned(c.walk, dmarc.Walk(ctx, c.dns, domain), strict)
 		text := fmt.Sprintf("%s=%s", what, domain)
+		if old := domain == c.pair.From || !strict && dmarc.Organizational(domain) == c.suffix.Org; old != aligned {
+			text += map[bool]string{true: " (not by the public suffixes of RFC 7489)", false: " (by the public suffixes of RFC 7489 it is)"}[aligned]
+		}
 		if aligned {
 			good = append(good, text)
 			return

@@ -28,15 +28,22 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 	if err != nil {
 		return []Finding{about("ptr_unknown", Unknown, err.Error())}
 	}
+	var found []Finding
+	if addr.IsPrivate() || addr.IsLoopback() {
+		f := about("private_address", Info, "the address is private: receivers see another one, that of the router before it")
+		f.Do = `name that one in the configuration: egress = ["192.0.2.25"]`
+		found = append(found, f)
+	}
 	line := fmt.Sprintf("%s. IN PTR %s.", lookup.Reverse(addr), orExample(a.Hostname))
 	if len(names) == 0 {
 		f := about("no_ptr", Fail, "the address has no name in the reverse DNS")
 		f.Means = "Gmail (550 5.7.25), Yahoo, Microsoft, Apple and many others refuse mail from such an address"
 		f.Do = "have whoever gave you the address (provider, hoster) set its PTR record"
 		f.Publish = []string{line}
-		return []Finding{f}
+		return append(found, f)
 	}
-	confirmed, found := a.confirm(ctx, addr, names)
+	confirmed, others := a.confirm(ctx, addr, names)
+	found = append(found, others...)
 	if len(names) > 1 {
 		f := about("several_ptr", Warn, fmt.Sprintf("the address has %d names: %s", len(names), strings.Join(names, ", ")))
 		f.Means = "receivers look at any one of them, or at none"

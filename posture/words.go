@@ -36,12 +36,12 @@ func join(addrs []netip.Addr) string {
 const maxString = 255
 
 // txtLine is the line of a zone file that gives a name a TXT record, in as many
-// strings as it takes.
+// strings as it takes (RFC 1035 5.1).
 func txtLine(name, text string) string {
 	var strs []string
 	for rest := text; rest != ""; {
 		n := min(maxString, len(rest))
-		strs = append(strs, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(rest[:n])+`"`)
+		strs = append(strs, quoted(rest[:n]))
 		rest = rest[n:]
 	}
 	value := strings.Join(strs, " ")
@@ -49,4 +49,23 @@ func txtLine(name, text string) string {
 		value = "( " + value + " )"
 	}
 	return name + ". IN TXT " + value
+}
+
+// quoted is a string as a zone file has it.
+func quoted(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(text) {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, "\\%03d", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

@@ -32,6 +32,9 @@ type Found struct {
 	Record *Record // nil: there is none
 	// Unknown is why it can't be said, since a step of the way is not known.
 	Unknown error
+	// Above is why it is not known whether a public suffix, which registries run, has
+	// a record. Hardly one has; what is said here is right if it has none.
+	Above error
 }
 
 // Own reports whether the domain itself has the record.
@@ -71,7 +74,10 @@ func Walk(ctx context.Context, d *lookup.DNS, domain string) Found {
 	for name, first := domain, true; name != ""; name, first = next(name, first), false {
 		s := look(ctx, d, name)
 		f.Steps = append(f.Steps, s)
-		if s.Unknown != nil && f.Unknown == nil {
+		switch {
+		case s.Unknown != nil && isSuffix(name):
+			f.Above = s.Unknown
+		case s.Unknown != nil && f.Unknown == nil:
 			f.Unknown = s.Unknown
 		}
 		if s.Record != nil && (s.Record.PSD == "n" || s.Record.PSD == "y" && name != domain) {
@@ -151,6 +157,12 @@ func Organizational(domain string) string {
 		return domain
 	}
 	return org
+}
+
+// isSuffix reports whether a name is a public suffix.
+func isSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
 }
 
 // Aligned reports whether an authenticated domain, whose walk was done as well, is
