@@ -3,6 +3,7 @@ package posture
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"pratique/signing/records"
 )
@@ -11,7 +12,15 @@ import (
 func (a *audit) dkim(ctx context.Context) []Finding {
 	var found []Finding
 	for _, p := range a.Pairs {
-		if len(p.Signed) == 0 {
+		if len(p.Signed) > 0 {
+			continue
+		}
+		if slices.ContainsFunc(a.Keys, func(k Key) bool { return k.Domain == p.From && k.Awaited }) {
+			found = append(found, Finding{Topic: "dkim", Subject: p.From, Code: "no_active_key", Status: Warn,
+				Found: "its keys are made and do not sign yet: mail of this domain leaves unsigned",
+				Means: "they sign once all servers of the zone show their records",
+				Do:    "publish the records, and wait for [keys] activate_after"})
+		} else {
 			found = append(found, Finding{Topic: "dkim", Subject: p.From, Code: "no_key", Status: Warn,
 				Found: "there is no key: mail of this domain leaves unsigned",
 				Means: "Gmail, Yahoo and Microsoft want DKIM for bulk mail (Gmail: 5.7.30), and SPF alone does not survive forwarding",

@@ -40,10 +40,11 @@ const (
 	Fail    Status = "fail"    // mail suffers from it
 )
 
-var order = []Status{OK, Info, Unknown, Warn, Fail}
-
 // Worse reports whether a status is worse than another one.
-func (s Status) Worse(than Status) bool { return slices.Index(order, s) > slices.Index(order, than) }
+func (s Status) Worse(than Status) bool {
+	order := []Status{OK, Info, Unknown, Warn, Fail}
+	return slices.Index(order, s) > slices.Index(order, than)
+}
 
 // Finding is one thing that was looked at.
 type Finding struct {

@@ -136,7 +136,7 @@ type advice struct {
 	means, do string
 }
 
-var isError = "receivers take the whole record for an error: SPF does not pass, and DMARC counts it as none (Gmail: 5.7.24)"
+const isError = "receivers take the whole record for an error: SPF does not pass, and DMARC counts it as none (Gmail: 5.7.24)"
 
 func adviceOn(c spf.Code) advice {
 	return map[spf.Code]advice{

@@ -60,10 +60,14 @@ func auditSubject(ctx context.Context, e *env, cfg *configs.Config, f auditFlags
 	}
 	auditAddresses(&s, cfg, mta)
 	auditHostname(&s, cfg, mta)
-	if err := auditDomains(&s, full, f.domains); err != nil {
+	kept, err := store.Keys()
+	if err != nil {
+		return s, keysHint(err, store)
+	}
+	if err := auditDomains(&s, full, kept, f.domains); err != nil {
 		return s, err
 	}
-	s.Keys, err = auditKeys(cfg, store, s.Pairs)
+	s.Keys, err = auditKeys(cfg, store, kept, s.Pairs)
 	return s, err
 }
 
@@ -142,8 +146,9 @@ func auditPorts(cfg *configs.Config) []posture.Port {
 	return ports
 }
 
-// auditDomains are the domains of From: those that sign, and those that are named.
-func auditDomains(s *posture.Subject, full *configs.Config, only []string) error {
+// auditDomains are the domains of From: those that sign, those whose keys are on their
+// way to it, and those that are named.
+func auditDomains(s *posture.Subject, full *configs.Config, kept []keystore.Key, only []string) error {
 	var entries []signing.Domain
 	entries = append(entries, full.Signing.Domains...)
 	if full.Signing.Table != "" {
@@ -157,6 +162,11 @@ func auditDomains(s *posture.Subject, full *configs.Config, only []string) error
 		name := strings.ToLower(d.Domain)
 		signed[name] = append(signed[name], d.SigningDomain())
 		froms = append(froms, strings.TrimPrefix(name, "*."))
+	}
+	for _, k := range kept {
+		if k.State != keystore.Done {
+			froms = append(froms, k.Domain)
+		}
 	}
 	if len(only) > 0 {
 		froms = only
@@ -196,16 +206,12 @@ func signers(signed map[string][]string, from string) []string {
 }
 
 // auditKeys are the keys of the domains that are looked at.
-func auditKeys(cfg *configs.Config, store *keystore.Store, pairs []posture.Pair) ([]posture.Key, error) {
+func auditKeys(cfg *configs.Config, store *keystore.Store, kept []keystore.Key, pairs []posture.Pair) ([]posture.Key, error) {
 	all, err := everyKey(cfg, store)
 	if err != nil {
 		return nil, err
 	}
 	awaited := map[string]bool{}
-	kept, err := store.Keys()
-	if err != nil {
-		return nil, keysHint(err, store)
-	}
 	for _, k := range kept {
 		awaited[k.Record()] = k.Awaited()
 	}

@@ -102,8 +102,8 @@ type Change struct {
 
 // What a Change may say beside the kinds of lists, and of all of them.
 const (
-	Off   Kind = "off"
-	Every      = "*"
+	Off   Kind   = "off"
+	Every string = "*"
 )
 
 // Choose returns the lists of a table with these changes: those that are off are
