@@ -90,6 +90,9 @@ type Header struct {
 	cut       bool
 }
 
+// usualFields has room for the fields of most messages.
+const usualFields = 16
+
 type arrivedField struct {
 	Field
 	changed, removed bool
@@ -105,6 +108,9 @@ func (h *Header) Receive(f Field) error {
 	}
 	if h.overflow {
 		return ErrHeaderTooLarge
+	}
+	if h.arrived == nil {
+		h.arrived = make([]arrivedField, 0, usualFields)
 	}
 	h.arrived = append(h.arrived, arrivedField{Field: f})
 	return nil

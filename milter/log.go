@@ -20,7 +20,7 @@ func logMessage(ctx context.Context, log *slog.Logger, tx *transaction, o messag
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	attrs := []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, mostAttrs),
 		slog.String("queue_id", m.QueueID),
 		slog.String("client", clientOf(m)),
 		slog.String("login", m.Client.Login),
@@ -29,7 +29,7 @@ func logMessage(ctx context.Context, log *slog.Logger, tx *transaction, o messag
 		slog.Int("recipients", len(m.Recipients)),
 		slog.Int64("size", m.Size()),
 		slog.String("verdict", o.Verdict.String()),
-	}
+	)
 	if o.Check != "" {
 		attrs = append(attrs, slog.String("check", o.Check))
 	}
@@ -47,8 +47,13 @@ func logMessage(ctx context.Context, log *slog.Logger, tx *transaction, o messag
 		attrs = append(attrs, slog.String("notes", notes(m.Notes)))
 	}
 	attrs = append(attrs, slog.Duration("duration", took))
-	log.LogAttrs(ctx, slog.LevelInfo, "message", attrs...)
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "message", 0) // the line of code, which nobody prints, costs 0.7 µs to find
+	record.AddAttrs(attrs...)
+	_ = log.Handler().Handle(ctx, record) // what can't be logged can't be told either
 }
+
+// mostAttrs is how many attributes the line of a message has at the most.
+const mostAttrs = 16
 
 // clientOf is the client's address, or its name if there is no address that could be read.
 func clientOf(m *message.Message) string {

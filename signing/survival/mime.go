@@ -135,6 +135,9 @@ func firstToken(value string) string {
 var boundary = regexp.MustCompile(`(?i);\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))`)
 
 func boundaryOf(value string) string {
+	if !strings.ContainsAny(value, "yY") {
+		return ""
+	}
 	found := boundary.FindStringSubmatch(value)
 	if found == nil {
 		return ""
