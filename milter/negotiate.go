@@ -22,13 +22,15 @@ const (
 	// bodyActions are wanted too where checks replace the body.
 	bodyActions = milter.OptChangeBody
 
-	// wantedSteps leaves three replies: to MAIL, where the gates answer, to the
-	// end of the header, where a refusal saves the body, and to the end of the
-	// message. SKIP, a reply to a body chunk, is of use only to an MTA that does
-	// not let those replies be left out: a round trip for every message would cost
-	// more than the rare body that nobody needs.
+	// wantedSteps leaves two replies: to MAIL, where the gates answer, and to the end
+	// of the message. One to the end of the header would spare the way from the MTA,
+	// which has the whole message by then, to us for the body of a message that is
+	// refused there: 0.3 ms of CPU for each MiB. It costs every message a round trip,
+	// 10 to 30 µs of CPU here and as much at the MTA, and with one connection a tenth
+	// of the rate. SKIP, a reply to a body chunk, is for the same reason of use only to
+	// an MTA that does not let those replies be left out.
 	wantedSteps = milter.OptNoConnReply | milter.OptNoHeloReply | milter.OptNoRcptReply | milter.OptNoDataReply |
-		milter.OptNoUnknown | milter.OptNoUnknownReply | milter.OptNoHeaderReply | milter.OptNoBodyReply |
+		milter.OptNoUnknown | milter.OptNoUnknownReply | milter.OptNoHeaderReply | milter.OptNoEOHReply | milter.OptNoBodyReply |
 		milter.OptSkip | milter.OptHeaderLeadingSpace
 )
 

@@ -315,7 +315,7 @@ func TestModificationsAndReplyLeaveInOneWrite(t *testing.T) {
 	c.Connect(testClient)
 	writes.Store(0)
 	send(t, c, testMail())
-	if got := writes.Load(); got != 3 { // MAIL, end of header, end of message
+	if got := writes.Load(); got != 2 { // MAIL, end of message
 		t.Errorf("%d writes for a message", got)
 	}
 }

@@ -236,7 +236,12 @@ func (s *session) header() error {
 
 // Headers is the end of the header.
 func (s *session) Headers(textproto.MIMEHeader, *milter.Modifier) (milter.Response, error) {
-	return s.step(func() { s.conn.send(orContinue(s.tx.endHeader())) })
+	return s.step(func() {
+		s.tx.judgeHeader()
+		if !s.terms.agreed(milter.OptNoEOHReply) {
+			s.conn.send(orContinue(s.tx.answerIfDecided()))
+		}
+	})
 }
 
 // orContinue is the reply that was decided on, or "continue".

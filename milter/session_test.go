@@ -57,6 +57,9 @@ func TestEveryActionAtEveryStage(t *testing.T) {
 				if stage == message.StageMail && action.name == "discard" || stage != message.StageMail && action.name == "pass" {
 					continue // no answers at that stage
 				}
+				if answeredAt == "N" && mta.Protocol&milter.OptNoEOHReply != 0 {
+					answeredAt = "E" // it does not wait for an answer before
+				}
 				t.Run(fmt.Sprintf("%s/%s/%v", mtaName, action.name, stage), func(t *testing.T) {
 					a := newActor()
 					a.at, a.act = stage, action.act
@@ -91,6 +94,21 @@ func TestEveryActionAtEveryStage(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A refusal that has to wait for the end of the message spares the checks the body.
+func TestBodyOfARefusedHeaderIsNotLookedAt(t *testing.T) {
+	a := newActor()
+	a.at, a.act = message.StageHeader, func(context.Context, *message.Message) error {
+		return &message.Refusal{Code: 550, Enhanced: "5.6.0", Text: "no"}
+	}
+	c := connect(t, startActor(t, a, message.Tempfail), miltertest.Postfix(), testClient)
+	if result := send(t, c, testMail()); result.At != milter.CodeEOB || result.Reply.SMTP() != "550 5.6.0 no" {
+		t.Errorf("at %c it was answered %v", result.At, result.Reply)
+	}
+	if o := a.next(t); o.Stage != message.StageHeader || len(a.body) != 0 {
+		t.Errorf("decided at %v, after %d octets of body", o.Stage, len(a.body))
 	}
 }
 

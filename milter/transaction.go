@@ -132,12 +132,6 @@ func (tx *transaction) idle() bool {
 	return ok && i.Idle()
 }
 
-// endHeader is the end of the header. A refusal is given here, so that the MTA does not send the body.
-func (tx *transaction) endHeader() (r reply, decided bool) {
-	tx.judgeHeader()
-	return tx.answerIfDecided()
-}
-
 // chunk hands a body chunk to the checks. With body replies left out, a verdict waits for the end.
 func (tx *transaction) chunk(p []byte) {
 	tx.judgeHeader()
