@@ -157,6 +157,7 @@ func (j *judge) each(name string) {
 		j.file(name)
 		return
 	}
+	found := false
 	// The error is always nil: what goes wrong on the way is reported and passed over.
 	_ = filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -165,10 +166,14 @@ func (j *judge) each(name string) {
 		case d.IsDir() && path != name && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.Type().IsRegular() && isMessageFile(path):
+			found = true
 			j.file(path)
 		}
 		return nil
 	})
+	if !found { // in CI it would pass for ever, and prove nothing
+		j.failed(hint(fmt.Errorf("lint %s: there is no message in this folder", name), "looked for are .eml and .mbox files and Maildirs; files of other names can be named"))
+	}
 }
 
 // isMessageFile tells by its name whether a file in a folder is meant: .eml,
