@@ -84,7 +84,11 @@ func noRecipients(h *header) {
 	h.found("To", "")
 }
 
-func bccPresent(h *header)        { h.unwanted("Bcc") }
+func bccPresent(h *header) {
+	h.unwanted("Bcc")
+	h.unwanted("Resent-Bcc")
+}
+
 func returnPathPresent(h *header) { h.unwanted("Return-Path") }
 
 // unwanted removes every field of a name. Its value is not shown: it may be a secret.

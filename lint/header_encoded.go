@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Rules on encoded-words (RFC 2047).
@@ -14,6 +15,7 @@ const maxEncodedWord = 75
 // encodedWord is a piece of a value that was meant as one: "=?utf-8?q?Gr=C3=BC=C3=9Fe?=".
 type encodedWord struct {
 	all      string // as it stands
+	charset  string // lower case, its language left out
 	encoding byte   // of whatever letter, in upper case
 	data     string
 	closed   bool // it has its "?=" before white space comes
@@ -40,7 +42,7 @@ func nextEncodedWord(s string) (w encodedWord, rest string, ok bool) {
 func encodedWordData(s string) int {
 	charset := s[len("=?"):]
 	n := strings.IndexAny(charset[:min(len(charset), maxCharset)], "()<>@,;:\"/[]?.= \t")
-	if n <= 0 || len(charset) < n+len("?q?") || charset[n] != '?' || !letter(charset[n+1]) || charset[n+2] != '?' {
+	if n < 0 || len(charset) < n+len("?q?") || charset[n] != '?' || !letter(charset[n+1]) || charset[n+2] != '?' {
 		return 0
 	}
 	return len("=?") + n + len("?q?")
@@ -49,6 +51,7 @@ func encodedWordData(s string) int {
 // cutEncodedWord cuts one off whose data begins at index n.
 func cutEncodedWord(s string, n int) (w encodedWord, rest string) {
 	w.encoding = s[n-len("q?")] &^ 0x20
+	w.charset, _, _ = strings.Cut(strings.ToLower(s[len("=?"):n-len("?q?")]), "*")
 	for i := n; i < len(s); i++ {
 		switch {
 		case s[i] == ' ' || s[i] == '\t':
@@ -68,6 +71,8 @@ func (w encodedWord) problem() string {
 	switch {
 	case !w.closed:
 		return "no end before white space"
+	case w.charset == "":
+		return "no charset"
 	case len(w.all) > maxEncodedWord:
 		return fmt.Sprintf("%d characters, at most %d", len(w.all), maxEncodedWord)
 	case w.encoding == 'B':
@@ -81,7 +86,28 @@ func (w encodedWord) problem() string {
 	case !wholeEscapes(w.data):
 		return "a = that no two hexadecimal digits follow"
 	}
+	if w.charset == "utf-8" && !utf8.Valid(w.octets()) {
+		return "characters that are cut in two, or no UTF-8"
+	}
 	return ""
+}
+
+// octets are what the data stands for, of a word that is well formed otherwise.
+func (w encodedWord) octets() []byte {
+	if w.encoding == 'B' {
+		octets, _ := base64.StdEncoding.DecodeString(w.data)
+		return octets
+	}
+	var octets []byte
+	for i := 0; i < len(w.data); i++ {
+		c := w.data[i]
+		if c == '=' {
+			c = byte(hexDigit(w.data[i+1])<<4 | hexDigit(w.data[i+2]))
+			i += 2
+		}
+		octets = append(octets, c)
+	}
+	return octets
 }
 
 func wholeEscapes(s string) bool {
@@ -117,8 +143,26 @@ func encodedWordMisplaced(h *header) {
 					break
 				}
 			}
+			if address := encodedAddress(field); address != "" {
+				h.foundAt(field.index, "no address, but for "+shown(address))
+			}
 		}
 	}
+}
+
+// encodedAddress returns what stands in a field in the place of an address and is none
+// until it is decoded.
+func encodedAddress(field addressField) string {
+	if field.err == nil {
+		return ""
+	}
+	for item := range strings.SplitSeq(field.value, ",") {
+		item = strings.TrimSpace(item)
+		if strings.HasPrefix(item, "=?") && !strings.ContainsAny(item, "<@:") && strings.Contains(decodedWords(item), "@") {
+			return item
+		}
+	}
+	return ""
 }
 
 // encodedAddresses parses the fields of a name if there is an encoded-word in one.

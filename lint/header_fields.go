@@ -2,6 +2,7 @@ package lint
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/mail"
@@ -49,16 +50,41 @@ func dateImplausible(h *header) {
 			continue
 		}
 		value := h.fields[i].Unfolded()
-		date, err := mail.ParseDate(value)
+		date, err := parseDate(value)
 		switch {
 		case err != nil:
-			h.foundAt(i, "not a date: "+shown(value))
+			h.foundAt(i, err.Error()+": "+shown(value))
 		case date.Sub(now) > maxAhead:
 			h.foundAt(i, fmt.Sprintf("%s ahead: %s", hours(date.Sub(now)), shown(value)))
 		case now.Sub(date) > maxAge && !h.lint.collecting:
 			h.foundAt(i, fmt.Sprintf("%s ago: %s", hours(now.Sub(date)), shown(value)))
 		}
 	}
+}
+
+var (
+	errNoDate  = errors.New("not a date")
+	errWeekday = errors.New("a date of another day of the week")
+)
+
+// firstYear is the first one that a date may be of (RFC 5322 3.3).
+const firstYear = 1900
+
+// parseDate reads a date, which net/mail does but for two things that RFC 5322 3.3 says:
+// no white space has to follow the day of the week, and that day has to be the true one.
+func parseDate(value string) (time.Time, error) {
+	day, rest, named := strings.Cut(strings.TrimSpace(value), ",")
+	if named {
+		value = day + ", " + strings.TrimLeft(rest, " \t")
+	}
+	date, err := mail.ParseDate(value)
+	switch {
+	case err != nil || date.Year() < firstYear:
+		return date, errNoDate
+	case named && !strings.EqualFold(strings.TrimSpace(day), date.Format("Mon")):
+		return date, errWeekday
+	}
+	return date, nil
 }
 
 func hours(d time.Duration) string { return fmt.Sprintf("%d hours", d/time.Hour) }
@@ -204,12 +230,24 @@ func replyToNothing(h *header) {
 	if i < 0 || h.has("In-Reply-To") || h.has("References") {
 		return
 	}
-	subject := strings.ToLower(h.fields[i].Unfolded())
-	for _, prefix := range [...]string{"re:", "fwd:", "fw:"} {
-		if strings.HasPrefix(subject, prefix) {
-			h.foundAt(i, shown(h.fields[i].Unfolded()))
-		}
+	subject := decodedWords(h.fields[i].Unfolded())
+	if before, _, ok := strings.Cut(subject, ":"); ok && replyPrefix(before) {
+		h.foundAt(i, shown(subject))
 	}
+}
+
+// replyPrefix recognizes what mail programs put before the colon of a subject that is
+// answered or forwarded: "Re", "RE " as in French, "Re[2]", "Fwd", "Fw".
+func replyPrefix(s string) bool {
+	s = strings.TrimSpace(s)
+	if name, count, ok := strings.Cut(s, "["); ok && strings.Trim(count, "0123456789") == "]" {
+		s = name
+	}
+	switch strings.ToLower(s) {
+	case "re", "fwd", "fw":
+		return true
+	}
+	return false
 }
 
 // replyFields mark automatic replies, besides Auto-Submitted.

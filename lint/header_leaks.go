@@ -62,7 +62,7 @@ func privateAddr(a netip.Addr) bool {
 var toolFields = [...]string{
 	"X-PHP-Originating-Script", "X-PHP-Script", "X-PHP-Filename",
 	"X-Source", "X-Source-Args", "X-Source-Dir", "X-Source-Auth", "X-Source-Sender",
-	"X-Get-Message-Sender-Via", "X-Authenticated-Sender",
+	"X-Get-Message-Sender-Via", "X-Authenticated-Sender", "X-Authenticated-User", "X-Authenticated-Id", "X-AntiAbuse",
 }
 
 // programFields name the program, which is no leak, but that some put its path there.
@@ -129,7 +129,7 @@ func messageIDRight(f message.Field) string {
 // name without a dot is as bad: any number of hosts have it.
 func privateName(name string) bool {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if addr, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+	if addr, err := netip.ParseAddr(strings.TrimPrefix(strings.Trim(name, "[]"), "ipv6:")); err == nil {
 		return privateAddr(addr) || addr.IsLoopback()
 	}
 	for _, suffix := range privateSuffixes {

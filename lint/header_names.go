@@ -45,19 +45,33 @@ func (h *header) author() (field addressField, box mailbox, ok bool) {
 	return h.from[0], h.from[0].boxes[0], true
 }
 
-// displayName returns what stands before the address in angle brackets as people
-// are shown it. Encoded-words in quotes count: RFC 2047 5 forbids them, and
+// displayName returns what stands before the address in angle brackets, or in a
+// comment behind one without them, as people are shown it. Encoded-words in quotes count: RFC 2047 5 forbids them, and
 // programs decode them.
 func displayName(value string) string {
 	end := strings.LastIndexByte(value, '<')
 	if end < 0 {
-		return ""
+		return commentName(value)
 	}
 	name := strings.TrimSpace(value[:end])
 	if len(name) > 1 && name[0] == '"' && name[len(name)-1] == '"' {
 		name = unescape(name[1 : len(name)-1])
 	}
 	return decodedWords(name)
+}
+
+// commentName returns the first comment, in which names stood before there were angle
+// brackets, and stand still: "ann@example.org (Ann Example)".
+func commentName(value string) string {
+	begin := strings.IndexByte(value, '(')
+	if begin < 0 || strings.IndexByte(value[:begin], '"') >= 0 {
+		return ""
+	}
+	n := commentLength(value[begin:])
+	if n < 0 {
+		return ""
+	}
+	return decodedWords(unescape(value[begin+1 : begin+n-1]))
 }
 
 func nameOfAnother(h *header) {

@@ -154,8 +154,8 @@ func (d *document) startTag(t *tag) {
 	f.change = changeOf(f.name, t, &style.change)
 	d.place(&f)
 	d.readWords(f.name, t)
-	d.links.startTag(d, f.name, t)
 	noted := style.loads
+	noted = d.links.startTag(d, f.name, t) || noted
 	noted = d.stripped.startTag(d, f.name, t) || noted
 	noted = d.images.startTag(d, f.name, t) || noted
 	noted = d.references.attributes(t) || noted

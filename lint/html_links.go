@@ -26,28 +26,82 @@ type links struct {
 	text   []byte // and its text so far
 }
 
-func (l *links) startTag(d *document, name atom.Atom, t *tag) {
+// startTag judges the URLs of a tag. It reports whether there was one that is not plain.
+func (l *links) startTag(d *document, name atom.Atom, t *tag) (noted bool) {
 	key := "href"
 	switch name {
 	case atom.A:
 		l.close(d)
-	case atom.Area:
+	case atom.Area, atom.Base:
 	case atom.Form:
 		key = "action"
+	case atom.Iframe, atom.Frame:
+		key = "src"
 	default:
-		return
+		return l.others(d, name, t)
 	}
+	noted = l.others(d, name, t)
 	raw := t.raw(key)
 	if raw == nil {
-		return
+		return noted
 	}
 	if host := plainHost(raw); host != nil {
 		l.begin(name, host)
-		return
+		return noted
 	}
 	link := parseLink(unescaped(raw))
 	l.judge(d, &link)
 	l.begin(name, []byte(link.host))
+	return true
+}
+
+// others judges the attributes that are links of any element, and the addresses that
+// things are loaded from.
+func (l *links) others(d *document, name atom.Atom, t *tag) (noted bool) {
+	for i := range t.attrs {
+		value := t.attrs[i].value
+		switch string(t.attrs[i].key) {
+		case "formaction", "xlink:href":
+		case "content":
+			target := refreshTarget(name, t)
+			if target == nil {
+				continue
+			}
+			value = target
+		case "src", "background":
+			if plainHost(value) == nil && hasScheme(value, "http") {
+				noted = true
+				link := parseLink(unescaped(value))
+				l.judgeAddress(d, &link)
+			}
+			continue
+		default:
+			continue
+		}
+		link := parseLink(unescaped(value))
+		l.judge(d, &link)
+		noted = true
+	}
+	return noted
+}
+
+// refreshTarget returns where a meta element sends the reader, or nil: "0; url=https://…".
+func refreshTarget(name atom.Atom, t *tag) []byte {
+	if name != atom.Meta || !bytes.EqualFold(bytes.TrimSpace(t.raw("http-equiv")), []byte("refresh")) {
+		return nil
+	}
+	_, target, ok := bytes.Cut(t.raw("content"), []byte("="))
+	if !ok {
+		return nil
+	}
+	return bytes.Trim(target, " '\"")
+}
+
+// judgeAddress holds what is loaded against addresses alone.
+func (l *links) judgeAddress(d *document, link *link) {
+	if link.address.IsValid() {
+		l.judge(d, link)
+	}
 }
 
 // begin opens a link to a host.

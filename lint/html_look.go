@@ -10,17 +10,18 @@ import (
 type look uint64
 
 const (
-	gone      look = 1 << iota // display: none, or the attribute hidden
-	invisible                  // visibility: hidden
-	tiny                       // font-size: 0
+	gone        look = 1 << iota // display: none, opacity: 0, no height, or the attribute hidden
+	invisible                    // visibility: hidden
+	tiny                         // font-size: 0, or 1px
+	transparent                  // color: transparent
 
-	textAt, backAt              = 3, 3 + colourBits // where the colours stand
+	textAt, backAt              = 4, 4 + colourBits // where the colours stand
 	textColour, backColour look = (1<<colourBits - 1) << textAt, (1<<colourBits - 1) << backAt
 )
 
 func (l look) hides() bool {
 	text, back := colour(l&textColour>>textAt), colour(l&backColour>>backAt)
-	return l&(gone|invisible|tiny) != 0 || text != noColour && text == back
+	return l&(gone|invisible|tiny|transparent) != 0 || text != noColour && text == back
 }
 
 // lookChange is what a start tag, or a style, does to the look of what stands around
@@ -28,6 +29,8 @@ func (l look) hides() bool {
 type lookChange struct {
 	away, in look
 	named    bool // the element has a class or an id
+	flat     bool // it has no height
+	clips    bool // and what is beyond it is not seen
 }
 
 // apply returns the look behind the start tag. An element with a class or an id may be
@@ -51,7 +54,7 @@ func (c *lookChange) take(bits look) {
 }
 
 func (c *lookChange) setText(to colour) {
-	c.take(textColour)
+	c.take(textColour | transparent)
 	c.put(look(to) << textAt)
 }
 
@@ -64,6 +67,9 @@ func (c *lookChange) setBack(to colour) {
 func (c *lookChange) then(style *lookChange) {
 	c.take(style.away)
 	c.put(style.in)
+	if style.flat && style.clips {
+		c.put(gone)
+	}
 }
 
 // changeOf is the change by a start tag with this style. Of several attributes of a name
@@ -74,7 +80,7 @@ func changeOf(name atom.Atom, t *tag, style *lookChange) lookChange {
 	case atom.A:
 		c.setText(noColour) // links have their own
 	case atom.Table: // in quirks mode it inherits neither
-		c.take(textColour | tiny)
+		c.take(textColour | transparent | tiny)
 	}
 	image := false
 	for i := len(t.attrs) - 1; i >= 0; i-- {
@@ -83,6 +89,12 @@ func changeOf(name atom.Atom, t *tag, style *lookChange) lookChange {
 	}
 	if image {
 		c.setBack(noColour)
+	}
+	switch name {
+	case atom.Table, atom.Tr, atom.Td, atom.Th: // their height is the least they have
+		still := *style
+		still.flat = false
+		style = &still
 	}
 	c.then(style)
 	return c
@@ -116,13 +128,24 @@ func (c *lookChange) declare(property, value []byte) {
 		}
 	case "visibility":
 		c.declareBit(invisible, hasPrefixFold(value, "hidden"), value)
+	case "opacity":
+		if zeroLength(value) {
+			c.put(gone)
+		}
+	case "height", "max-height":
+		c.flat = c.flat || zeroLength(value)
+	case "overflow":
+		c.clips = hasPrefixFold(value, "hidden")
 	case "font-size":
-		c.declareBit(tiny, zeroLength(value), value)
+		c.declareBit(tiny, zeroLength(value) || string(withoutImportant(value)) == "1px", value)
 	case "font": // its size is hardly ever 0
 		c.declareBit(tiny, false, value)
 	case "color":
 		if !hasPrefixFold(value, "inherit") {
 			c.setText(parseColour(withoutImportant(value)))
+		}
+		if hasPrefixFold(value, "transparent") {
+			c.put(transparent)
 		}
 	case "background-color", "background":
 		if !hasPrefixFold(value, "transparent") && !hasPrefixFold(value, "none") {

@@ -74,7 +74,6 @@ func (w *wordSet) write(b []byte) {
 			b = b[blanks(b):]
 			continue
 		}
-		w.shown = true
 		switch {
 		case w.url:
 			n := urlLength(b)
@@ -84,12 +83,12 @@ func (w *wordSet) write(b []byte) {
 			}
 			continue
 		case c >= utf8.RuneSelf && w.utf8 == 0:
-			w.foreign = true
+			w.foreign, w.shown = true, w.shown || c != 0xA0
 			w.add(c)
 		case c >= utf8.RuneSelf:
 			w.multibyte(c)
 		default:
-			w.left = 0
+			w.left, w.shown = 0, true
 			if n := w.letters(b); n > 0 {
 				b = b[n:]
 				continue
@@ -287,6 +286,7 @@ func (w *wordSet) multibyte(c byte) {
 	default:
 		w.left--
 	}
+	w.shown = w.shown || w.class != wordSeparator || c >= 0xF0 // of the separators pictures alone show something for certain
 	if w.class != wordSeparator {
 		w.add(c)
 	}

@@ -31,7 +31,7 @@ func oneClickMissing(h *header) {
 }
 
 func isOneClick(value string) bool {
-	return strings.EqualFold(strings.ReplaceAll(stripComments(value), " ", ""), oneClick)
+	return strings.EqualFold(strings.TrimSpace(stripComments(value)), oneClick)
 }
 
 func hasHTTPS(value string) bool {
@@ -68,6 +68,8 @@ func postAlone(h *header) {
 		h.foundAt(i, "there is no List-Unsubscribe")
 	case !isOneClick(h.fields[i].Unfolded()):
 		h.foundAt(i, shown(h.fields[i].Unfolded()))
+	case !h.isBulk() && !hasHTTPS(h.fields[h.first("List-Unsubscribe")].Unfolded()):
+		h.foundAt(i, "List-Unsubscribe has no https URI to post to")
 	}
 }
 
@@ -94,6 +96,9 @@ func listURIs(h *header) {
 // listIDMalformed holds List-Id to [phrase] "<" list-id ">" (RFC 2919 3).
 func listIDMalformed(h *header) {
 	i := h.first("List-Id")
+	if second := h.second("List-Id"); second >= 0 {
+		h.foundAt(second, "a second one")
+	}
 	if i < 0 || h.refused(i) {
 		return
 	}

@@ -31,9 +31,10 @@ func eightBit(b *body, p *part) {
 		return
 	}
 	switch p.encoding {
+	case "8bit", "binary", "quoted-printable", "base64": // of these other rules speak
 	case "":
 		b.foundSpots(p, p.eight, "no Content-Transfer-Encoding")
-	case "7bit":
-		b.foundSpots(p, p.eight, "declared 7bit")
+	default: // 7bit, or what nobody knows
+		b.foundSpots(p, p.eight, "declared "+p.encoding[:min(len(p.encoding), maxValue)])
 	}
 }
