@@ -21,6 +21,8 @@ import (
 	"pratique/milter"
 	"pratique/posture"
 	"pratique/rates"
+	"pratique/rates/baseline"
+	"pratique/rates/bulk"
 	"pratique/scanning"
 	"pratique/signing"
 	"pratique/signing/keystore"
@@ -64,6 +66,8 @@ type Config struct {
 	Canary    canary.Options    `toml:"canary"`
 	Dashboard dashboard.Options `toml:"dashboard"`
 	DNS       DNS               `toml:"dns"`
+	Baseline  baseline.Options  `toml:"baseline"`
+	Bulk      bulk.Options      `toml:"bulk"`
 
 	file string
 	root *value
@@ -94,6 +98,8 @@ func Default() Config {
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
 		Canary:    canary.DefaultOptions(),
+		Baseline:  baseline.DefaultOptions(),
+		Bulk:      bulk.DefaultOptions(),
 		Alerts:    alerts.DefaultOptions(),
 		Journal:   journal.DefaultOptions(),
 		Audit:     posture.DefaultOptions(),

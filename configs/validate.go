@@ -31,6 +31,8 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"rates", c.Rates},
 		{"canary", c.Canary},
 		{"dashboard", c.Dashboard},
+		{"baseline", c.Baseline},
+		{"bulk", c.Bulk},
 		{"alerts", c.Alerts},
 		{"journal", c.Journal},
 		{"audit", c.Audit},

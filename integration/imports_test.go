@@ -19,6 +19,8 @@ const (
 	roomAccess    = "pratique/access"
 	roomRates     = "pratique/rates"
 	roomRedis     = "pratique/rates/redis"
+	roomBaseline  = "pratique/rates/baseline"
+	roomBulk      = "pratique/rates/bulk"
 	roomLint      = "pratique/lint"
 	roomClients   = "pratique/lint/caniemail"
 	roomReport    = "pratique/lint/report"
@@ -99,6 +101,8 @@ func table() map[string]room {
 		roomMilter,
 		roomAccess,
 		roomRates,
+		roomBaseline,
+		roomBulk,
 		roomLint,
 		roomScanning,
 		roomSigning,
@@ -114,6 +118,8 @@ func table() map[string]room {
 		roomMessage:  {},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
 		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
+		roomBaseline: {rooms: []string{roomMessage}},
+		roomBulk:     {rooms: []string{roomMessage}, libraries: []string{xNet}},
 		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite, xNet}},
 		roomRedis:    {rooms: []string{roomRates}, libraries: []string{goRedis}, forTests: []string{roomMessage, "pratique/integration/harness"}},
 		roomLint:     {rooms: []string{roomMessage, roomClients}, libraries: []string{xNet}, forTests: []string{goMessage}},

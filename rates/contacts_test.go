@@ -426,3 +426,22 @@ func TestNewRecipientsAgainstAReference(t *testing.T) {
 		})
 	}
 }
+
+// Those who are told of the outcome after us learn how many recipients were new to the sender.
+func TestNewRecipientsAreNoted(t *testing.T) {
+	r := newRates(t, openStore(t, "", newClock()))
+	noted := func(m *message.Message) string {
+		send(r, m)
+		for _, n := range m.Notes {
+			if n.Check == "rates" && n.Key == noteNewRecipients {
+				return n.Text
+			}
+		}
+		return ""
+	}
+	first, again := noted(newMessage("a@one.example", "b@one.example")), noted(newMessage("a@one.example"))
+	third := noted(newMessage("a@one.example", "c@one.example"))
+	if first != "2" || again != "" || third != "1" {
+		t.Errorf("noted %q, then %q, then %q", first, again, third)
+	}
+}

@@ -51,8 +51,8 @@ func TestAMessageHasANoteOfTheFullestLimit(t *testing.T) {
 	}
 	m = newMessage("x@one.example")
 	send(newRates(t, openStore(t, "", clock)), m)
-	if len(m.Notes) > 0 {
-		t.Errorf("without limits: %+v", m.Notes)
+	if got := note(m); got.Key == noteKey {
+		t.Errorf("without limits: %+v", got)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 // Of a message that limits were asked about there is one note: how full the fullest
 // of them is with it, and per what there were limits. Its code is one of these.
 const (
-	noteKey     = "limits"
-	noteRoom    = "room"
-	noteOver    = "over"    // a limit had no room, whatever came of it
-	noteBlocked = "blocked" // by an order
+	noteKey = "limits"
+	// noteNewRecipients says to how many recipients of it the sender had not written before.
+	noteNewRecipients = "new_recipients"
+	noteRoom          = "room"
+	noteOver          = "over"    // a limit had no room, whatever came of it
+	noteBlocked       = "blocked" // by an order
 )
 
 // note puts the fullest limit of a message on record, with it.

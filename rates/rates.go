@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"pratique/message"
@@ -208,6 +209,9 @@ func (i *inspector) conclude(done Figures) {
 		c.Done.Recipients = c.Want.Recipients
 		if i.rates.keeps[c.Kind] {
 			c.Done.NewRecipients = i.rates.store.book.meet(c.Kind, c.Key, i.fingerprints(), now)
+			if c.Kind == PerSender && c.Done.NewRecipients > 0 { // for those that are told after us
+				i.message.Note(i.rates.Name(), noteNewRecipients, strconv.FormatUint(c.Done.NewRecipients, 10))
+			}
 		}
 	}
 }

@@ -89,6 +89,7 @@ type daemon struct {
 	alerts   *alerts.Manager
 	journal  *journal.Journal
 	own      *alerts.Own // the mail of our own alerts
+	usual    *usual
 	current  atomic.Pointer[message.Pipeline]
 	limits   atomic.Pointer[rates.Rates] // of the current configuration
 	unwatch  context.CancelFunc          // ends the watch over the clamd of the current configuration
@@ -124,6 +125,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 		return nil, stateHint(errors.Join(err, d.store.Close(), d.unlock()))
 	}
 	d.openAlerts(cfg)
+	d.openUsual(cfg)
 	d.journal = d.openJournal(cfg)
 	if err := d.openShared(ctx, cfg); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -163,7 +165,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, d.ledger(), []message.Observer{d.metrics, d.found, d.journal}, d.own, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, d.ledger(), append([]message.Observer{d.metrics, d.found, d.journal}, d.usual.observers()...), d.own, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
@@ -182,6 +184,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.journal.Use(cfg.Journal)
 	d.shareLimits(cfg)
 	d.alertBroken(a.signer)
+	d.usual.use(cfg)
 	d.unwatch()
 	ctx, cancel := context.WithCancel(d.watchCtx)
 	d.unwatch = cancel
@@ -228,6 +231,7 @@ func (d *daemon) run(ctx context.Context) error {
 	defer d.rotateKeys(ctx)()
 	defer d.tellAlerts(ctx)()
 	defer d.auditDaily(ctx)()
+	defer d.watchUsual(ctx)()
 	defer d.flyCanaries(ctx)()
 	defer d.serveHTTP()()
 

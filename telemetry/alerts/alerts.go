@@ -54,6 +54,8 @@ type Alert struct {
 	Text      string   `json:"text"`      // what is wrong and what to look at, one line
 	Value     float64  `json:"value"`     // the figure that raised it, in the unit that Text names; 0: none
 	Threshold float64  `json:"threshold"` // what Value was held against; 0: none
+	// Step is how far it has come, where there are several: a higher one is told at once.
+	Step int `json:"step,omitempty"`
 }
 
 // Bounds. What is longer is cut, what is more is told of in one alert that says so.
@@ -217,8 +219,8 @@ func (m *Manager) Raise(a Alert) {
 		m.add(a, now)
 		return
 	}
-	worse := a.Severity > s.Severity
-	a.Severity = max(a.Severity, s.Severity) // it is as severe as it was at its worst
+	worse := a.Severity > s.Severity || a.Step > s.Step
+	a.Severity, a.Step = max(a.Severity, s.Severity), max(a.Step, s.Step) // it is as bad as it was at its worst
 	s.Alert, s.Seen, s.Over, s.kept = a, now, time.Time{}, false
 	if worse {
 		m.tell(s, Worse, now)

@@ -147,6 +147,15 @@ func TestWorseIsToldAtOnce(t *testing.T) {
 	a.Severity = Critical
 	w.Raise(a)
 	w.wants("")
+	w.clock.advance(time.Minute)
+	a.Step = 80
+	w.Raise(a)
+	w.wants("worse rate_drop a")
+	a.Step = 60
+	w.Raise(a)
+	a.Step = 80
+	w.Raise(a)
+	w.wants("")
 }
 
 // What comes and goes is one alert, and the longer it does so the longer it must be over.
