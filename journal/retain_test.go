@@ -101,16 +101,16 @@ func TestTooMuchIsRemoved(t *testing.T) {
 // One day may be more than all that is kept: its first part goes.
 func TestADayIsCutInParts(t *testing.T) {
 	opts := DefaultOptions()
-	opts.MaxSize = 4 << 20
+	opts.MaxSize = 1 << 20
 	c := newClock()
 	dir := t.TempDir()
 	s := newStore(optionsOf(opts), folder(dir), c.time, quiet())
 	defer s.close()
 	g := newTraffic(3)
 	var last string
-	for range 60 {
+	for range 20 {
 		var batch []*Record
-		for range 300 {
+		for range 200 {
 			m, o := g.next(c.time())
 			batch = append(batch, take(m, o, c.time(), &opts).record())
 			last = m.QueueID

@@ -65,7 +65,7 @@ func filled(t testing.TB, dir string, n int) []Record {
 // What a search finds is what is found by looking at every record.
 func TestSearchFindsWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
-	all := filled(t, dir, 3000)
+	all := filled(t, dir, 1500)
 	r := reader(t, dir)
 	some := all[len(all)/3]
 	rare := all[slices.IndexFunc(all, func(r Record) bool { return r.Client.Login != "" })]
@@ -187,7 +187,7 @@ func TestSearchEndsWithItsContext(t *testing.T) {
 // Sums say what counting all records would.
 func TestSumsAgreeWithTheRecords(t *testing.T) {
 	dir := t.TempDir()
-	all := filled(t, dir, 3000)
+	all := filled(t, dir, 1500)
 	r := reader(t, dir)
 	ctx := context.Background()
 	for _, span := range []struct{ since, until time.Time }{
