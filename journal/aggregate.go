@@ -89,7 +89,7 @@ type Total struct {
 // Top returns the keys of a dimension with most messages between two times, at most
 // n, or all of them with n 0. The times are rounded down and up to whole hours of
 // UTC. Under Other is what came when there were too many keys to tell apart: 1,000
-// in an hour, 4,000 in a day.
+// in an hour, 4,000 in a day that is over.
 func (r *Reader) Top(ctx context.Context, d Dimension, since, until time.Time, n int) ([]Total, error) {
 	dimension := indexOf(d)
 	if dimension < 0 {
@@ -118,10 +118,10 @@ func (r *Reader) Top(ctx context.Context, d Dimension, since, until time.Time, n
 }
 
 // spanFor returns which sums of the file are to be added up for a span of time:
-// those of its day, if that lies in it.
+// those of its day, if that lies in it and is over.
 func (f *readFile) spanFor(from, to int64) int64 {
 	since, until := f.name.span()
-	if since.Unix() >= from && until.Unix() <= to {
+	if f.sealed && since.Unix() >= from && until.Unix() <= to {
 		return aDay
 	}
 	return anHour

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -18,8 +19,8 @@ type dayFile struct {
 	db   *sql.DB
 	conn *sql.Conn // the only one: statements are prepared on it
 
-	insertRecord, insertText, insertGap, addSum *sql.Stmt
-	insertKeys                                  [2]*sql.Stmt // of many keys, of one
+	insertRecord, insertText, insertGap *sql.Stmt
+	insertKeys, addSums                 [2]*sql.Stmt // of many rows at once, of one
 
 	lastID int64            // of records
 	texts  map[string]int64 // the ids of texts that were written of late
@@ -33,6 +34,7 @@ type sumSpan struct{ span, start int64 }
 const (
 	mostTexts  = 4096 // remembered; one that is forgotten is written once more
 	keysAtOnce = 50   // in a statement
+	sumsAtOnce = 20   // in a statement
 	pageSize   = 4096 // octets, SQLite's default
 	mostSpans  = 6    // whose keys are remembered
 	sameTime   = 1e6  // microseconds in which a clock may stand still, or go back a little
@@ -88,18 +90,28 @@ func (f *dayFile) prepare(ctx context.Context) (err error) {
 		{&f.insertRecord, "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&f.insertText, "INSERT INTO texts VALUES (?, ?)"},
 		{&f.insertGap, "INSERT INTO gaps VALUES (?, ?, ?)"},
-		{&f.insertKeys[0], "INSERT OR IGNORE INTO keys VALUES (?, ?)" + strings.Repeat(", (?, ?)", keysAtOnce-1)},
-		{&f.insertKeys[1], "INSERT OR IGNORE INTO keys VALUES (?, ?)"},
-		{&f.addSum, `INSERT INTO sums VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			messages = messages + excluded.messages, accepted = accepted + excluded.accepted, held = held + excluded.held,
-			refused = refused + excluded.refused, tempfailed = tempfailed + excluded.tempfailed,
-			recipients = recipients + excluded.recipients, bytes = bytes + excluded.bytes`},
+		{&f.insertKeys[0], insertKeys(keysAtOnce)},
+		{&f.insertKeys[1], insertKeys(1)},
+		{&f.addSums[0], addSums(sumsAtOnce)},
+		{&f.addSums[1], addSums(1)},
 	} {
 		if *s.into, err = f.conn.PrepareContext(ctx, s.text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func insertKeys(rows int) string {
+	return "INSERT OR IGNORE INTO keys VALUES (?, ?)" + strings.Repeat(", (?, ?)", rows-1)
+}
+
+func addSums(rows int) string {
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	return "INSERT INTO sums VALUES " + row + strings.Repeat(", "+row, rows-1) + ` ON CONFLICT DO UPDATE SET
+		messages = messages + excluded.messages, accepted = accepted + excluded.accepted, held = held + excluded.held,
+		refused = refused + excluded.refused, tempfailed = tempfailed + excluded.tempfailed,
+		recipients = recipients + excluded.recipients, bytes = bytes + excluded.bytes`
 }
 
 // checkVersion looks at the file before anything in it is changed: one of another version is left alone.
@@ -121,6 +133,9 @@ func (f *dayFile) checkVersion(ctx context.Context) error {
 // can't be written is to be found out now.
 func (f *dayFile) migrate(ctx context.Context) error {
 	if _, err := f.conn.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if _, err := f.conn.ExecContext(ctx, "DELETE FROM sums WHERE span = ?", aDay); err != nil { // the day goes on
 		return err
 	}
 	_, err := f.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
@@ -184,12 +199,8 @@ func (f *dayFile) fill(ctx context.Context, records []*Record, gaps []Gap) error
 	if err := f.writeKeys(ctx, keys); err != nil {
 		return err
 	}
-	for k, s := range sums {
-		_, err := f.addSum.ExecContext(ctx, k.span, k.dimension, k.key, k.start,
-			s.Messages, s.Accepted, s.Held, s.Refused, s.Tempfailed, s.Recipients, s.Bytes)
-		if err != nil {
-			return err
-		}
+	if err := f.writeSums(ctx, sums); err != nil {
+		return err
 	}
 	for _, g := range gaps {
 		if _, err := f.insertGap.ExecContext(ctx, g.Since.UnixMicro(), g.Until.UnixMicro(), g.Records); err != nil {
@@ -255,20 +266,33 @@ func (f *dayFile) writeKeys(ctx context.Context, keys []keyRow) error {
 		}
 		return int(a.id - b.id)
 	})
-	args := make([]any, 0, 2*keysAtOnce)
-	for len(keys) > 0 {
-		n, insert := 1, f.insertKeys[1]
-		if len(keys) >= keysAtOnce {
-			n, insert = keysAtOnce, f.insertKeys[0]
+	return inRows(ctx, f.insertKeys, keysAtOnce, keys, func(args []any, k keyRow) []any { return append(args, int64(k.key), k.id) })
+}
+
+func (f *dayFile) writeSums(ctx context.Context, sums added) error {
+	return inRows(ctx, f.addSums, sumsAtOnce, slices.SortedFunc(maps.Keys(sums), compareSums), func(args []any, k sumKey) []any {
+		s := sums[k]
+		return append(args, k.span, k.dimension, k.key, k.start, s.Messages, s.Accepted, s.Held, s.Refused, s.Tempfailed, s.Recipients, s.Bytes)
+	})
+}
+
+// inRows executes a statement of many rows as often as there are as many left, and
+// then the one of one row: each execution costs more than a row.
+func inRows[T any](ctx context.Context, statements [2]*sql.Stmt, many int, rows []T, values func(args []any, row T) []any) error {
+	var args []any
+	for len(rows) > 0 {
+		n, statement := 1, statements[1]
+		if len(rows) >= many {
+			n, statement = many, statements[0]
 		}
 		args = args[:0]
-		for _, k := range keys[:n] {
-			args = append(args, int64(k.key), k.id)
+		for _, row := range rows[:n] {
+			args = values(args, row)
 		}
-		if _, err := insert.ExecContext(ctx, args...); err != nil {
+		if _, err := statement.ExecContext(ctx, args...); err != nil {
 			return err
 		}
-		keys = keys[n:]
+		rows = rows[n:]
 	}
 	return nil
 }
@@ -290,11 +314,7 @@ func (f *dayFile) admit(ctx context.Context, span sumSpan, dimension int, key st
 	if of[key] {
 		return key, nil
 	}
-	most := keysAnHour
-	if span.span == aDay {
-		most = keysADay
-	}
-	if len(of) >= most {
+	if len(of) >= keysAnHour {
 		return Other, nil
 	}
 	of[key] = true
@@ -342,7 +362,7 @@ func (f *dayFile) boundLog(octets int64) error {
 
 func (f *dayFile) close() error {
 	var err error
-	for _, s := range []*sql.Stmt{f.insertRecord, f.insertText, f.insertGap, f.insertKeys[0], f.insertKeys[1], f.addSum} {
+	for _, s := range []*sql.Stmt{f.insertRecord, f.insertText, f.insertGap, f.insertKeys[0], f.insertKeys[1], f.addSums[0], f.addSums[1]} {
 		if s != nil { // SQLite keeps a connection alive as long as it has statements
 			err = errors.Join(err, s.Close())
 		}

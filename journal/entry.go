@@ -82,7 +82,10 @@ func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
 
 // bareID returns a Message-ID as it is kept and asked for: without angle brackets.
 func bareID(id string) string {
-	id = strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(id))
+	if strings.ContainsAny(id, "\r\n") { // folded
+		id = strings.NewReplacer("\r", "", "\n", "").Replace(id)
+	}
+	id = strings.TrimSpace(id)
 	if inner, ok := strings.CutPrefix(id, "<"); ok {
 		id = strings.TrimSuffix(inner, ">")
 	}

@@ -14,8 +14,8 @@ import (
 const (
 	queueRecords = 8192
 	queueOctets  = 32 << 20
-	batchRecords = 500
-	batchEvery   = 200 * time.Millisecond
+	batchRecords = 2000
+	batchEvery   = 400 * time.Millisecond
 	retryEvery   = time.Second
 	sayEvery     = time.Minute
 )

@@ -54,6 +54,7 @@ type readFile struct {
 	inode  os.FileInfo
 	quiet  bool // nobody was writing it when it was opened
 	usable bool // it is of our version
+	sealed bool // it has the sums of its day
 }
 
 // How reading uses files.
@@ -90,7 +91,18 @@ func (r *Reader) file(ctx context.Context, name fileName) (*readFile, error) {
 	if !f.usable {
 		return nil, fs.ErrNotExist
 	}
-	return f, nil
+	if !f.quiet { // its day may have ended, or go on
+		if f.sealed, err = isSealed(ctx, f.db); err != nil {
+			return nil, err
+		}
+	}
+	copied := *f // what others are told meanwhile is of no matter
+	return &copied, nil
+}
+
+func isSealed(ctx context.Context, db *sql.DB) (sealed bool, err error) {
+	err = db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sums WHERE span = ?)", aDay).Scan(&sealed)
+	return sealed, err
 }
 
 func (r *Reader) forget(name fileName) {
@@ -120,7 +132,14 @@ func openToRead(ctx context.Context, name fileName, path string, quiet bool) (*r
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}
-	return &readFile{name: name, db: db, quiet: quiet, usable: version == schemaVersion}, nil
+	f := &readFile{name: name, db: db, quiet: quiet, usable: version == schemaVersion}
+	if f.usable {
+		f.sealed, err = isSealed(ctx, db)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	return f, nil
 }
 
 // each calls visit with every file that may hold records of a span of time, newest

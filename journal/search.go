@@ -152,7 +152,7 @@ func (f *readFile) best(ctx context.Context, q *Query) (best lookup, err error) 
 		}
 		var n int64
 		err := f.db.QueryRowContext(ctx, "SELECT coalesce(sum(messages), 0) FROM sums WHERE span = ? AND dimension = ? AND "+condition,
-			append([]any{aDay, indexOf(l.dimension)}, args...)...).Scan(&n)
+			append([]any{anHour, indexOf(l.dimension)}, args...)...).Scan(&n)
 		if err != nil {
 			return best, err
 		}

@@ -272,45 +272,81 @@ func TestTrafficRefusesOddSteps(t *testing.T) {
 	}
 }
 
-// A million keys cost no more room than a thousand: what comes on top counts as others.
+// A million keys cost no more room than some thousands: what comes on top counts as others.
 func TestKeysOfSumsAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	opts := DefaultOptions()
-	s := newStore(optionsOf(opts), folder(dir), newClock().time, quiet())
-	const told = keysADay + 1500
-	for n := 0; n < told; n += 500 {
+	c := newClock()
+	s := newStore(optionsOf(opts), folder(dir), c.time, quiet())
+	told := 0
+	tell := func(n int, at time.Time) {
+		t.Helper()
 		var batch []*Record
-		for i := range 500 {
-			m := letter(n+i, start)
-			m.Client.Login = fmt.Sprintf("login%d", n+i)
-			batch = append(batch, take(m, message.Outcome{}, start, &opts).record())
+		for range n {
+			m := letter(told, at)
+			m.Client.Login = fmt.Sprintf("login%d", told)
+			batch = append(batch, take(m, message.Outcome{}, at, &opts).record())
+			told++
 		}
-		if done, err := s.write(batch); done != 500 || err != nil {
+		if done, err := s.write(batch); done != n || err != nil {
 			t.Fatal(done, err)
 		}
-		if n == 1000 { // a restart in between
-			s.close()
-			s = newStore(optionsOf(opts), folder(dir), newClock().time, quiet())
-		}
 	}
-	s.close()
+	for hour := range 6 {
+		at := start.Add(time.Duration(hour) * time.Hour)
+		tell(700, at)
+		s.close() // a restart in between
+		s = newStore(optionsOf(opts), folder(dir), c.time, quiet())
+		tell(700, at)
+	}
 	r := reader(t, dir)
-	for _, tc := range []struct {
-		since, until time.Time
-		keys         int
-	}{{start, start.Add(time.Hour), keysAnHour}, {start.AddDate(0, 0, -1), start.AddDate(0, 0, 1), keysADay}} {
-		top, err := r.Top(context.Background(), ByLogin, tc.since, tc.until, 0)
+	day := start.Truncate(24 * time.Hour)
+	bounded := func(since, until time.Time, keys, messages int) {
+		t.Helper()
+		top, err := r.Top(context.Background(), ByLogin, since, until, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		last := top[len(top)-1]
-		if len(top) != tc.keys+1 || last.Key != Other || last.Messages != int64(told-tc.keys) {
-			t.Errorf("%d keys, the last one %+v; want %d", len(top), last, tc.keys)
+		if len(top) != keys+1 || last.Key != Other || last.Messages != int64(messages-keys) {
+			t.Errorf("%d keys, the last one %+v; want %d of %d", len(top), last, keys, messages)
 		}
 	}
+	bounded(start, start.Add(time.Hour), keysAnHour, 1400)
+	bounded(day, day.AddDate(0, 0, 1), 6*keysAnHour, told)
+	today := told
+	tell(1, day.AddDate(0, 0, 1))
+	s.close()
+	bounded(day, day.AddDate(0, 0, 1), keysADay, today)
 	// What counts as others is found all the same.
-	found, err := r.Search(context.Background(), Query{Login: fmt.Sprintf("login%d", told-1)})
+	found, err := r.Search(context.Background(), Query{Login: fmt.Sprintf("login%d", today-1)})
 	if err != nil || len(found) != 1 {
 		t.Errorf("found %d, error %v", len(found), err)
 	}
+}
+
+// A day that is over and is written to once more is summed up anew.
+func TestADayThatGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	c := newClock()
+	s := newStore(optionsOf(DefaultOptions()), folder(dir), c.time, quiet())
+	r := reader(t, dir)
+	day := start.Truncate(24 * time.Hour)
+	for n, at := range []time.Time{start, start.AddDate(0, 0, 1), start.Add(time.Hour), start.AddDate(0, 0, 1)} {
+		records := someRecords(n)
+		records[0].Time = at
+		if _, err := s.write(records); err != nil {
+			t.Fatal(err)
+		}
+		top, err := r.Top(context.Background(), ByLogin, day, day.AddDate(0, 0, 1), 0)
+		if want := int64(n/2 + 1); err != nil || len(top) != 1 || top[0].Messages != want {
+			t.Errorf("after %d: top %v, want %d, error %v", n, top, want, err)
+		}
+		name := fileName{day: dayOf(start)}
+		f, err := r.file(context.Background(), name)
+		if err != nil || f.sealed != (n%2 == 1) {
+			t.Errorf("after %d: sealed %v, error %v", n, f.sealed, err)
+		}
+	}
+	s.close()
 }

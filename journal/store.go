@@ -127,6 +127,7 @@ func (s *store) open(day string) error {
 	}
 	if err == nil {
 		err = s.file.boundLog(min(s.partSize()/4, mostLog))
+		s.sealBefore(name)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,8 @@ const (
 	nullSender  = "<>"
 )
 
-// The spans over which sums are kept, in seconds, and how many keys each may have in a dimension.
+// The spans over which sums are kept, in seconds, and how many keys each may have in a
+// dimension. Those of a day are made of those of its hours when the day is over.
 const (
 	fiveMinutes = 300 // by outcome only
 	anHour      = 3600
@@ -184,6 +186,11 @@ type sumKey struct {
 	start     int64
 }
 
+// compareSums sorts rows as the table does.
+func compareSums(a, b sumKey) int {
+	return cmp.Or(cmp.Compare(a.span, b.span), cmp.Compare(a.dimension, b.dimension), strings.Compare(a.key, b.key), cmp.Compare(a.start, b.start))
+}
+
 // added is what a batch adds to the sums.
 type added map[sumKey]Sums
 
@@ -200,7 +207,6 @@ func (a added) record(r *Record, admit func(span, start int64, dimension int, ke
 	r.each(func(d Dimension, key string) {
 		i := indexOf(d)
 		put(anHour, i, key)
-		put(aDay, i, key)
 		if d == ByOutcome {
 			put(fiveMinutes, i, key)
 		}
