@@ -28,6 +28,7 @@ import (
 	"pratique/signing/keystore"
 	"pratique/signing/survival"
 	"pratique/telemetry/alerts"
+	"pratique/watch"
 	"pratique/watch/canary"
 )
 
@@ -65,6 +66,7 @@ type Config struct {
 	Audit     posture.Options   `toml:"audit"`
 	Canary    canary.Options    `toml:"canary"`
 	Dashboard dashboard.Options `toml:"dashboard"`
+	Watch     watch.Options     `toml:"watch"`
 	DNS       DNS               `toml:"dns"`
 	Baseline  baseline.Options  `toml:"baseline"`
 	Bulk      bulk.Options      `toml:"bulk"`
@@ -103,6 +105,7 @@ func Default() Config {
 		Alerts:    alerts.DefaultOptions(),
 		Journal:   journal.DefaultOptions(),
 		Audit:     posture.DefaultOptions(),
+		Watch:     watch.DefaultOptions(),
 	}
 }
 

@@ -29,6 +29,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"survival", c.Survival},
 		{"keys", c.Keys},
 		{"rates", c.Rates},
+		{"watch", c.Watch},
 		{"canary", c.Canary},
 		{"dashboard", c.Dashboard},
 		{"baseline", c.Baseline},

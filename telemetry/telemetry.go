@@ -35,6 +35,7 @@ type Metrics struct {
 	canaries   *canaryMetrics // nil until Canaries
 	alerts     *alertMetrics
 	audit      *auditMetrics
+	watch      *watchMetrics
 }
 
 // New returns the metrics, all at zero. The clock measures how long messages take.
@@ -89,6 +90,7 @@ func New(now func() time.Time) *Metrics {
 	m.keys = newKeyMetrics(m.registry, now)
 	m.alerts = newAlertMetrics(m.registry)
 	m.audit = newAuditMetrics(m.registry)
+	m.watch = newWatchMetrics(m.registry)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
 		m.duration, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -70,8 +70,7 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 func wordsAbout(words string, addresses ...string) string {
 	for _, address := range addresses {
 		if local, _, ok := cutLast(address, "@"); ok && len(local) > 2 {
-			words = strings.ReplaceAll(words, address, "<address>")
-			words = strings.ReplaceAll(words, local, "<address>")
+			words = strings.NewReplacer("<"+address+">", "<address>", address, "<address>", local, "<address>").Replace(words)
 		}
 	}
 	return reason.Anonymous(words)

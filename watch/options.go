@@ -16,6 +16,9 @@ type Options struct {
 	Queue string `toml:"queue"`
 	// QueueEvery is how often the daemon looks at it.
 	QueueEvery time.Duration `toml:"queue_every"`
+	// QueueSize and QueueAge raise an alarm, in messages and as the age of the oldest; 0: none.
+	QueueSize int           `toml:"queue_size"`
+	QueueAge  time.Duration `toml:"queue_age"`
 	// Maildir is a folder that reports are delivered to; "": none.
 	Maildir string `toml:"maildir"`
 	// Log is the MTA's log, a file or "journald"; "": none.
@@ -59,6 +62,12 @@ func (o Options) Problems(report func(key, problem string)) {
 	}
 	if o.QueueEvery < 5*time.Second {
 		report("queue_every", fmt.Sprintf("%v is too often to list a whole queue; \"1m\" is the default", o.QueueEvery))
+	}
+	if o.QueueSize < 0 {
+		report("queue_size", fmt.Sprintf("%d is no number of messages; 0 is none", o.QueueSize))
+	}
+	if o.QueueAge < 0 {
+		report("queue_age", fmt.Sprintf("%v is no age; \"0s\" is none", o.QueueAge))
 	}
 	if o.Maildir != "" && !filepath.IsAbs(o.Maildir) {
 		report("maildir", fmt.Sprintf("%q is not an absolute path such as \"/var/lib/pratique/bounces\"", o.Maildir))

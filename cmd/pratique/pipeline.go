@@ -14,6 +14,7 @@ import (
 	"pratique/signing"
 	"pratique/signing/survival"
 	"pratique/telemetry/alerts"
+	"pratique/watch"
 )
 
 // assembly is what messages meet under a configuration, and the parts of it that
@@ -28,7 +29,7 @@ type assembly struct {
 // assemble builds what messages meet under a configuration. The order of the
 // checks is here: what may edit header or body comes before signing, so that the
 // signatures cover the message as it leaves. Behind it nothing is changed any more.
-func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger rates.Ledger, observers []message.Observer, own *alerts.Own, log *slog.Logger, now func() time.Time) (*assembly, error) {
+func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger rates.Ledger, observers []message.Observer, own *alerts.Own, gone *watch.Gone, log *slog.Logger, now func() time.Time) (*assembly, error) {
 	who, err := gate(cfg)
 	if err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger 
 		Gates: []message.Gate{who},
 		Checks: message.NewChain(
 			message.Link{Check: who},
+			message.Link{Check: suppression(cfg, gone)},
 			message.Link{Check: own}, // before those that do not look at our own alert mail
 			message.Link{Check: alerts.Exempt(counted)},
 			message.Link{Check: linter},
@@ -75,6 +77,14 @@ func assemble(cfg *configs.Config, linting lint.Env, store *rates.Store, ledger 
 		NewBodies: cfg.Survival.Mend,
 	}
 	return &assembly{pipeline, scanner, signer, counted}, nil
+}
+
+// suppression returns the check that refuses recipients that are gone.
+func suppression(cfg *configs.Config, gone *watch.Gone) message.Check {
+	if cfg.Watch.Suppress == 0 {
+		return off("suppression")
+	}
+	return watch.Suppressor{Gone: gone}
 }
 
 // newMender returns the check that has signatures survive.

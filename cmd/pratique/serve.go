@@ -27,6 +27,7 @@ import (
 	"pratique/signing"
 	"pratique/telemetry"
 	"pratique/telemetry/alerts"
+	"pratique/watch"
 )
 
 // clamdWatch is how often the daemon asks clamd how it is, to say in the log when it goes and comes.
@@ -90,6 +91,8 @@ type daemon struct {
 	journal  *journal.Journal
 	own      *alerts.Own // the mail of our own alerts
 	usual    *usual
+	counter  *watch.Counter
+	gone     watch.Gone // recipients that are refused
 	current  atomic.Pointer[message.Pipeline]
 	limits   atomic.Pointer[rates.Rates] // of the current configuration
 	unwatch  context.CancelFunc          // ends the watch over the clamd of the current configuration
@@ -110,6 +113,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 	d := &daemon{
 		env: e, path: path, started: cfg, wanted: cfg, log: newLogger(e.stderr, cfg),
 		metrics: telemetry.New(e.now), sent: lint.NewMessageIDs(), watchCtx: ctx, unwatch: func() {},
+		counter: watch.NewCounter(e.now),
 	}
 	for _, reason := range signing.Reasons() {
 		d.metrics.ExpectUnsigned(string(reason))
@@ -165,7 +169,7 @@ func (d *daemon) use(cfg *configs.Config) error {
 // may be one that is just being written.
 func (d *daemon) put(cfg, full *configs.Config) error {
 	seen := d.seen.Again()
-	a, err := assemble(full, d.linting(full), d.store, d.ledger(), append([]message.Observer{d.metrics, d.found, d.journal}, d.usual.observers()...), d.own, d.log, d.env.now)
+	a, err := assemble(full, d.linting(full), d.store, d.ledger(), append([]message.Observer{d.metrics, d.found, d.journal, d.counter}, d.usual.observers()...), d.own, &d.gone, d.log, d.env.now)
 	if err != nil {
 		d.seen = seen
 		return err
@@ -233,6 +237,8 @@ func (d *daemon) run(ctx context.Context) error {
 	defer d.auditDaily(ctx)()
 	defer d.watchUsual(ctx)()
 	defer d.flyCanaries(ctx)()
+	defer d.watchQueue(ctx)()
+	defer d.feed(ctx)()
 	defer d.serveHTTP()()
 
 	for _, l := range listeners {

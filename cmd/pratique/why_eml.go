@@ -16,6 +16,7 @@ import (
 	"pratique/message"
 	"pratique/rates"
 	"pratique/telemetry/alerts"
+	"pratique/watch"
 )
 
 // whyFile plays a stored message through the checks that serve would have, and tells
@@ -99,7 +100,7 @@ func playWhole(e *env, cfg *configs.Config, m *message.Message, in io.Reader) (*
 	opts := full.Journal
 	opts.Recipients, opts.Subject = "addresses", true // nothing of it is kept
 	observer := &recorder{opts: opts, now: e.now}
-	a, err := assemble(full, linting(full, e.now), counts, nil, []message.Observer{observer}, alerts.NewOwn(alerts.NewSeal("", e.now)), quiet, e.now)
+	a, err := assemble(full, linting(full, e.now), counts, nil, []message.Observer{observer}, alerts.NewOwn(alerts.NewSeal("", e.now)), new(watch.Gone), quiet, e.now)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ const (
 // Take looks at a queue once.
 func Take(ctx context.Context, source Source, now func() time.Time) (*Sample, error) {
 	began := now()
-	c := newCollector(began)
+	c := newCollector(began.Truncate(time.Second)) // MTAs tell when a message came in seconds
 	name := source.Name()
 	var err error
 	if several, ok := source.(first); ok {

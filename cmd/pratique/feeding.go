@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"pratique/telemetry"
+	"pratique/telemetry/alerts"
+	"pratique/watch"
+	"pratique/watch/maildir"
+	"pratique/watch/maillog"
+)
+
+// How often the daemon looks after what comes back.
+const (
+	feedEvery  = 10 * time.Second // counts, joins, Maildir
+	judgeEvery = time.Minute      // shares, and who is refused
+	tidyEvery  = time.Hour
+	// feedAtOnce bounds the messages of a Maildir that are read in one go.
+	feedAtOnce = 500
+)
+
+// feed looks after what comes back until the context ends, or what it returns is
+// called. Mail goes on whatever happens to it.
+func (d *daemon) feed(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		f := &feeder{daemon: d, left: &leftMessages{state: d.started.State}, judge: watch.NewJudge(feedbackAlarm{d.alerts})}
+		defer f.close()
+		for {
+			f.round(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(feedEvery):
+			}
+		}
+	})
+	return func() {
+		cancel()
+		loop.Wait()
+	}
+}
+
+// feedbackAlarm tells people of shares that are too high.
+type feedbackAlarm struct{ alerts *alerts.Manager }
+
+func (a feedbackAlarm) Raise(name, subject, text string, critical bool, value, threshold float64) {
+	alert := alerts.Alert{Name: name, Subject: subject, Text: text, Value: value, Threshold: threshold}
+	if critical {
+		alert.Severity = alerts.Critical
+	}
+	a.alerts.Raise(alert)
+}
+
+func (a feedbackAlarm) Clear(name, subject string) { a.alerts.Clear(name, subject) }
+
+// feeder is what is known from one round to the next.
+type feeder struct {
+	*daemon
+	store          *watch.Store // nil: it could not be opened yet
+	left           *leftMessages
+	judge          *watch.Judge
+	judged, tidied time.Time
+	said           string // the failure that was said last
+
+	following string // the log that is followed
+	unfollow  func()
+}
+
+func (f *feeder) close() {
+	f.follow("")
+	if f.store == nil {
+		return
+	}
+	// What was counted since the last round; the context has ended.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := f.store.CountSent(ctx, f.counter)
+	if err := errors.Join(err, f.left.Close(), f.store.Close()); err != nil {
+		f.log.Error("what came back could not be closed", "error", err)
+	}
+}
+
+// round does all that is due.
+func (f *feeder) round(ctx context.Context) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.log.Error("panic", "in", "what comes back", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	err := f.work(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	f.metrics.FeedbackFailing(err != nil)
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != f.said && text != "" {
+		f.log.Error("what comes back can't be kept or read; mail goes on", "error", err)
+	} else if text != f.said {
+		f.log.Info("what comes back can be kept and read again")
+	}
+	f.said = text
+}
+
+func (f *feeder) work(ctx context.Context) error {
+	o := f.inForce().Watch
+	if f.store == nil {
+		store, err := watch.Open(ctx, f.started.State, f.env.now, f.log)
+		if err != nil {
+			return err
+		}
+		f.store = store
+	}
+	f.follow(o.Log)
+	err := f.store.CountSent(ctx, f.counter)
+	_, joining := f.store.Rejoin(ctx, f.left)
+	err = errors.Join(err, joining, f.takeMaildir(ctx, o.Maildir))
+	now := f.env.now()
+	if now.Sub(f.tidied).Abs() >= tidyEvery {
+		f.tidied = now
+		err = errors.Join(err, f.store.Tidy(ctx, o.Keep))
+	}
+	if now.Sub(f.judged).Abs() >= judgeEvery {
+		f.judged = now
+		err = errors.Join(err, f.look(ctx, o))
+	}
+	return err
+}
+
+// look holds the shares against the configuration, and learns who is refused.
+func (f *feeder) look(ctx context.Context, o watch.Options) error {
+	r, err := f.judge.Look(ctx, f.store, o)
+	if err != nil {
+		return err
+	}
+	if err := f.gone.Load(ctx, f.store, o.Suppress); err != nil {
+		return err
+	}
+	stats := telemetry.FeedbackStats{Bounces: map[string]int{"unverified": r.Bounces.Unverified}, Certain: r.Complaints.Certain, Unverified: r.Complaints.Unverified,
+		BounceShare: r.Bounces.Share, ComplaintShare: r.Complaints.Share, Suppressed: f.gone.Size()}
+	for class, n := range r.Bounces.Classes {
+		stats.Bounces[class] = n
+	}
+	f.metrics.Feedback(stats)
+	return nil
+}
+
+func (f *feeder) takeMaildir(ctx context.Context, folder string) error {
+	if folder == "" {
+		return nil
+	}
+	in := &intake{store: f.store, left: f.left, log: f.log}
+	_, err := maildir.Take(folder, feedAtOnce, watch.MaxMessage, func(name string, message []byte) error {
+		return in.message(ctx, name, message)
+	}, in.skipped)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("watch.maildir: %w; the MTA makes it with the first message", err)
+	}
+	return err
+}
+
+// follow follows this log from now on, and no other one; "": none.
+func (f *feeder) follow(log string) {
+	if log == f.following {
+		return
+	}
+	if f.unfollow != nil {
+		f.unfollow()
+		f.unfollow = nil
+	}
+	f.following = log
+	if log == "" {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var loop sync.WaitGroup
+	loop.Go(func() { f.followLog(ctx, log) })
+	f.unfollow = func() {
+		cancel()
+		loop.Wait()
+	}
+}
+
+// followLog reads a log until the context ends.
+func (f *feeder) followLog(ctx context.Context, log string) {
+	said := ""
+	failed := func(err error) {
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if text != said && text != "" {
+			f.log.Error("the MTA's log can't be followed; mail goes on", "key", "watch.log", "error", err)
+		} else if text != said {
+			f.log.Info("the MTA's log is followed", "log", log)
+		}
+		said = text
+	}
+	pos, err := f.store.Position(ctx, log)
+	if err != nil {
+		failed(err) // it is followed from now on
+	}
+	// What can't be kept is tried again: until then the log is not read on.
+	keep := func(found []maillog.Delivery, pos maillog.Position) {
+		for ctx.Err() == nil {
+			err := f.store.Deliveries(ctx, f.left, log, found, pos)
+			if err == nil || ctx.Err() != nil {
+				return
+			}
+			failed(err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(feedEvery):
+			}
+		}
+	}
+	if log == watch.Journald {
+		j, err := maillog.NewJournald(pos)
+		if err != nil {
+			failed(err)
+			return
+		}
+		j.Run(ctx, keep, failed)
+		return
+	}
+	maillog.NewFile(log, pos, f.env.now).Run(ctx, keep, failed)
+}
