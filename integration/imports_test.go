@@ -112,6 +112,7 @@ func table() map[string]room {
 		roomJournal,
 		roomPosture,
 		roomCanary,
+		roomWatch,
 		roomDashboard,
 	}
 	return map[string]room{
