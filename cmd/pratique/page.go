@@ -2,13 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"pratique/dashboard"
+	"pratique/posture"
+	"pratique/rates/baseline"
 	"pratique/telemetry/alerts"
 )
 
@@ -33,7 +37,7 @@ func (d *daemon) web() (http.Handler, error) {
 func (d *daemon) pageSources() dashboard.Sources {
 	return dashboard.Sources{
 		State: d.started.State, Hostname: hostname(d.started), Version: "pratique " + shortRevision(), Now: d.env.now, Zone: time.Local, Log: d.log,
-		Limits: d.nearLimits,
+		Limits: d.nearLimits, Usual: d.usualBands, Posture: d.lastPosture,
 		Alerts: func() ([]alerts.Status, []alerts.Event) { return d.alerts.Active(), d.alerts.History() },
 	}
 }
@@ -52,6 +56,59 @@ func (d *daemon) nearLimits() []dashboard.Limit {
 			Frees: time.Duration(l.Frees) * time.Second})
 	}
 	return near
+}
+
+// usualBands returns what is usual in each hour of all mail together.
+func (d *daemon) usualBands(since, until time.Time) []dashboard.Band {
+	var bands []dashboard.Band
+	for _, b := range d.usual.baselines.Bands(baseline.Total, baseline.Total, since, until) {
+		if b.Usual {
+			bands = append(bands, dashboard.Band{At: b.At, Low: b.Low, Median: b.Median, High: b.High})
+		}
+	}
+	return bands
+}
+
+// lastPosture returns the last audit, the worst first.
+func (d *daemon) lastPosture() dashboard.Posture {
+	r, ok, err := posture.Kept(d.started.State)
+	if !ok || err != nil {
+		return dashboard.Posture{}
+	}
+	p := dashboard.Posture{At: r.At, Status: string(r.Status)}
+	for _, f := range r.Findings {
+		do := f.Do
+		if len(f.Publish) > 0 {
+			do = strings.TrimSpace(do + " " + strings.Join(f.Publish, " "))
+		}
+		p.Items = append(p.Items, dashboard.PostureItem{Status: string(f.Status), Topic: f.Topic, Subject: f.Subject, Found: f.Found, Means: f.Means, Do: do})
+	}
+	slices.SortStableFunc(p.Items, func(a, b dashboard.PostureItem) int {
+		switch {
+		case posture.Status(a.Status).Worse(posture.Status(b.Status)):
+			return -1
+		case posture.Status(b.Status).Worse(posture.Status(a.Status)):
+			return 1
+		}
+		return 0
+	})
+	return p
+}
+
+// missingOf says what the last audit of a domain found missing that receivers demand.
+func (d *daemon) missingOf(_ context.Context, domain string) []string {
+	r, ok, err := posture.Kept(d.started.State)
+	if !ok || err != nil {
+		return nil
+	}
+	var missing []string
+	for _, f := range r.Findings {
+		of := f.Subject == domain || strings.HasSuffix(f.Subject, "."+domain)
+		if of && f.Status == posture.Fail {
+			missing = append(missing, f.Topic+": "+f.Found)
+		}
+	}
+	return missing
 }
 
 // shortRevision is a revision as people write it.

@@ -47,6 +47,7 @@ func (d *daemon) openUsual(cfg *configs.Config) {
 	d.takeOver(filepath.Join(cfg.State, baselineFile), u.baselines.Load)
 	u.sent = bulk.New(cfg.Bulk, d.env.now)
 	d.takeOver(filepath.Join(cfg.State, bulkFile), u.sent.Load)
+	u.wouldFail = d.missingOf
 	d.usual = u
 }
 
