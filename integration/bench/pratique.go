@@ -11,9 +11,10 @@ import (
 
 // The configurations of Pratique that are measured.
 type pratiqueConfig struct {
-	name  string
-	lints bool
-	scans bool
+	name      string
+	lints     bool
+	scans     bool
+	unwritten bool // no journal
 }
 
 // tables writes the configuration. All of them admit, count and sign.
@@ -24,6 +25,9 @@ func (c pratiqueConfig) tables(s *site) string {
 		harness.RSASelector, s.keys.RSAFile)
 	if c.scans {
 		fmt.Fprintf(&b, "[scanning]\nclamd = \"unix:%s\"\nmax_size = \"100MB\"\n", s.clamd.socket)
+	}
+	if c.unwritten {
+		b.WriteString("[journal]\nstore = \"\"\n")
 	}
 	b.WriteString("[lint]\nmax_size = \"100MB\"\n")
 	if !c.lints {
@@ -53,6 +57,11 @@ func pratique(c pratiqueConfig) subject {
 }
 
 func pratiqueSigning() subject { return pratique(pratiqueConfig{name: "Pratique: signing"}) }
+
+// pratiqueUnwritten shows what the journal costs.
+func pratiqueUnwritten() subject {
+	return pratique(pratiqueConfig{name: "Pratique: signing, no journal", unwritten: true})
+}
 
 func pratiqueLinting() subject {
 	return pratique(pratiqueConfig{name: "Pratique: lint + signing", lints: true})
