@@ -2,12 +2,14 @@ package signing
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -53,6 +55,33 @@ func TestBackendsUnderCollection(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Signatures of one key that are made at once, more of them than have a place, are those made one by one.
+func TestBackendsSignAtOnce(t *testing.T) {
+	key := newRSA(t)
+	for _, b := range testBackends(t) {
+		sign, err := b.load(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for n := range 50 {
+			digest := sha256.Sum256([]byte{byte(n)})
+			all.Go(func() {
+				for range 3 {
+					signature, err := sign(digest[:])
+					if err == nil {
+						err = rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature)
+					}
+					if err != nil {
+						t.Errorf("%s: %v", b.name(), err)
+					}
+				}
+			})
+		}
+		all.Wait()
 	}
 }
 
