@@ -271,10 +271,10 @@ func plain(line []byte) bool {
 	}
 	before := uint64(0) // whether the octet before was a space, in the lowest octet
 	rest := line
-	for ; len(rest) >= 16; rest = rest[16:] { // most mail is base64, without any blank
-		w0 := binary.LittleEndian.Uint64(rest)
-		w1 := binary.LittleEndian.Uint64(rest[8:])
-		if below(w0, 0x21)|below(w1, 0x21) != 0 {
+	for ; len(rest) >= 32; rest = rest[32:] { // most mail is base64, without any blank
+		w0, w1 := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+		w2, w3 := binary.LittleEndian.Uint64(rest[16:]), binary.LittleEndian.Uint64(rest[24:])
+		if (borrows(w0, 0x21)|borrows(w1, 0x21)|borrows(w2, 0x21)|borrows(w3, 0x21))&high != 0 {
 			break
 		}
 	}
@@ -299,14 +299,19 @@ func plain(line []byte) bool {
 // below compares eight octets at once with a limit of at most 0x80. In what it
 // returns, the high bit of each octet tells whether that octet is less.
 func below(word, limit uint64) uint64 {
-	const (
-		ones = 0x0101010101010101
-		high = 0x80 * ones
-	)
 	// Adding what the limit lacks of 0x80 sets the high bit of all that are not
 	// less; no sum of two octets without their high bits carries into the next.
 	return ^((word&^high + (0x80-limit)*ones) | word) & high
 }
+
+// borrows is below at half the cost, for those who ask whether there is any such
+// octet at all: the lowest high bit that is set is right, those above it may not be.
+func borrows(word, limit uint64) uint64 { return (word - limit*ones) &^ word }
+
+const (
+	ones = 0x0101010101010101 // in each octet
+	high = 0x80 * ones
+)
 
 func plainOctets(line []byte) bool {
 	space := false

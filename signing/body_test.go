@@ -87,6 +87,28 @@ func TestRelaxedFindsEveryChange(t *testing.T) {
 	}
 }
 
+func TestComparisonsOfOctets(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100000 {
+		word, limit := random.Uint64(), uint64(random.IntN(0x81))
+		if random.IntN(2) == 0 {
+			word |= random.Uint64() | 0x2020202020202020 // so that often there is none below
+		}
+		var want uint64
+		for at := 0; at < 64; at += 8 {
+			if word>>at&0xff < limit {
+				want |= 0x80 << at
+			}
+		}
+		if got := below(word, limit); got != want {
+			t.Fatalf("below %#x in %#016x: %#016x, want %#016x", limit, word, got, want)
+		}
+		if got := borrows(word, limit)&high != 0; got != (want != 0) {
+			t.Fatalf("below %#x in %#016x there is one: %v", limit, word, got)
+		}
+	}
+}
+
 // A line as long as the one before is looked at differently from others.
 func TestLinesOfOneLength(t *testing.T) {
 	for length := 1; length < 40; length++ {
