@@ -3,6 +3,9 @@ package rates
 import (
 	linked "container/list"
 	"sync"
+	"sync/atomic"
+
+	"pratique/message"
 )
 
 // bookMemory is the memory for all contacts, in octets.
@@ -13,7 +16,7 @@ const bookMemory = 64 << 20
 // least recently; and before those of any key that ever wrote to a recipient twice,
 // those of keys that never did, so that made-up senders push out only each other.
 type book struct {
-	secret secret
+	secret atomic.Pointer[secret]
 
 	mu       sync.Mutex
 	pages    map[pageKey]*page
@@ -47,6 +50,23 @@ func (p *page) cost() int { return pageCost + len(p.key) + 4*len(p.slots) }
 
 func newBook(saves bool, capacity int) *book {
 	return &book{pages: map[pageKey]*page{}, once: linked.New(), again: linked.New(), saves: saves, capacity: capacity}
+}
+
+// use has fingerprints be made with a secret. Those of another one tell nothing any more.
+func (b *book) use(s secret) {
+	if before := b.secret.Swap(&s); before == nil || *before == s {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.pages {
+		b.forget(p)
+	}
+}
+
+// fingerprints returns those of a message's recipients, each once.
+func (b *book) fingerprints(recipients []message.Recipient) []fingerprint {
+	return b.secret.Load().fingerprints(recipients)
 }
 
 // strangers returns how many of these a key has not written to.

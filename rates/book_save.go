@@ -185,16 +185,11 @@ func (f *file) writeContacts(ctx context.Context, replace bool, ahead int64, row
 	return nil
 }
 
-// loadContacts hands every row since a second to each, in the order in which they
-// were written. Those of another secret are dropped, which is reported: they
-// tell nothing.
-func (f *file) loadContacts(ctx context.Context, of secret, since int64, each func(contactRow)) (dropped bool, err error) {
-	if dropped, err = f.claimContacts(ctx, of); err != nil {
-		return false, err
-	}
+// loadContacts hands every row since a second to each, in the order in which they were written.
+func (f *file) loadContacts(ctx context.Context, since int64, each func(contactRow)) error {
 	rows, err := f.db.QueryContext(ctx, "SELECT second, kind, key, fingerprints FROM contacts WHERE second >= ? ORDER BY rowid", since)
 	if err != nil {
-		return dropped, fmt.Errorf("read %s: %w", f.path, err)
+		return fmt.Errorf("read %s: %w", f.path, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -203,7 +198,7 @@ func (f *file) loadContacts(ctx context.Context, of secret, since int64, each fu
 		var blob []byte
 		var r contactRow
 		if err := rows.Scan(&at, &name, &r.key, &blob); err != nil {
-			return dropped, fmt.Errorf("read %s: %w", f.path, err)
+			return fmt.Errorf("read %s: %w", f.path, err)
 		}
 		f.contactOctets += len(blob)
 		if k := index(kindNames[:], name); k >= 0 {
@@ -213,33 +208,46 @@ func (f *file) loadContacts(ctx context.Context, of secret, since int64, each fu
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return dropped, fmt.Errorf("read %s: %w", f.path, err)
+		return fmt.Errorf("read %s: %w", f.path, err)
 	}
-	return dropped, nil
+	return nil
 }
 
-// claimContacts has the fingerprints be those of a secret, and drops what others there are.
-func (f *file) claimContacts(ctx context.Context, of secret) (dropped bool, err error) {
-	digest := sha256.Sum256(append([]byte("pratique rates.secret "), of[:]...))
-	mark := hex.EncodeToString(digest[:8])
+// mark tells a secret from others, and nothing of it.
+func (s *secret) mark() string {
+	digest := sha256.Sum256(append([]byte("pratique rates.secret "), s[:]...))
+	return hex.EncodeToString(digest[:8])
+}
+
+// isOf reports whether the fingerprints are those of a secret.
+func (f *file) isOf(ctx context.Context, s *secret) (bool, error) {
+	var mark string
+	err := f.db.QueryRowContext(ctx, "SELECT secret FROM fingerprinted").Scan(&mark)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, fmt.Errorf("read %s: %w", f.path, err)
+	}
+	return mark == s.mark(), nil
+}
+
+// claimContacts has the fingerprints be those of a secret from now on. The others are
+// dropped, for they tell nothing; dropped says that there were any.
+func (f *file) claimContacts(ctx context.Context, of *secret) (dropped bool, err error) {
 	err = f.transact(ctx, func(tx *sql.Tx) error {
-		var before string
-		err := tx.QueryRowContext(ctx, "SELECT secret FROM fingerprinted").Scan(&before)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) || before == mark {
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) > 0 FROM contacts").Scan(&dropped); err != nil {
 			return err
 		}
-		dropped = before != ""
 		for _, step := range []string{"DELETE FROM contacts", "DELETE FROM fingerprinted"} {
 			if _, err := tx.ExecContext(ctx, step); err != nil {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO fingerprinted VALUES (?)", mark)
+		_, err := tx.ExecContext(ctx, "INSERT INTO fingerprinted VALUES (?)", of.mark())
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("prepare the contacts in %s: %w", f.path, err)
 	}
+	f.contactOctets = 0
 	return dropped, nil
 }
 
@@ -250,22 +258,24 @@ const (
 	secretMode = 0o600
 )
 
-// readSecret reads the secret of a state folder, and makes it if there is none. One
-// that is damaged is replaced, which is reported.
-func readSecret(stateDir string) (s secret, damaged bool, err error) {
+// readSecret reads the secret of a state folder, and makes it if there is none: of
+// the one that is in use already, or else a new one. One that is damaged is replaced,
+// which is reported.
+func readSecret(stateDir string, inUse *secret) (s secret, damaged bool, err error) {
 	path := filepath.Join(stateDir, secretName)
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s, false, fmt.Errorf("read the secret of the fingerprints: %w", err)
 	}
 	if err == nil {
-		raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
-		if err == nil && len(raw) == len(s) {
-			return secret(raw), false, nil
+		if s, ok := parseSecret(text); ok {
+			return s, false, nil
 		}
 		damaged = true
 	}
-	s = newSecret()
+	if s = newSecret(); inUse != nil {
+		s = *inUse
+	}
 	next := path + ".new" // a crash in between leaves none, not half of one
 	if err := os.WriteFile(next, []byte(hex.EncodeToString(s[:])+"\n"), secretMode); err != nil {
 		return s, damaged, fmt.Errorf("make the secret of the fingerprints: %w", err)
@@ -274,6 +284,23 @@ func readSecret(stateDir string) (s secret, damaged bool, err error) {
 		return s, damaged, fmt.Errorf("make the secret of the fingerprints: %w", err)
 	}
 	return s, damaged, nil
+}
+
+func parseSecret(text []byte) (secret, bool) {
+	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(raw) != len(secret{}) {
+		return secret{}, false
+	}
+	return secret(raw), true
+}
+
+// knownSecret reads the secret of a state folder and makes none.
+func knownSecret(stateDir string) (secret, bool) {
+	text, err := os.ReadFile(filepath.Join(stateDir, secretName))
+	if err != nil {
+		return secret{}, false
+	}
+	return parseSecret(text)
 }
 
 func newSecret() (s secret) {

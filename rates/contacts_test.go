@@ -113,7 +113,7 @@ func TestOnlyWhatLeavesMakesRecipientsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Observe(m, message.Outcome{Verdict: v, Refusal: &message.Refusal{Code: 550}})
-		strangers := store.book.strangers(PerSender, "a@shop.example", store.book.secret.fingerprints(m.Recipients), store.time.seconds())
+		strangers := store.book.strangers(PerSender, "a@shop.example", store.book.fingerprints(m.Recipients), store.time.seconds())
 		if want := map[bool]uint64{true: 0, false: 4}[v.Leaves()]; strangers != want {
 			t.Errorf("after %v %d of 4 are strangers", v, strangers)
 		}
@@ -125,7 +125,7 @@ func TestRecipientsAreForgottenByTheWeek(t *testing.T) {
 	clock, dir := newClock(), t.TempDir()
 	store := openStore(t, dir, clock)
 	strangers := func(m *message.Message) uint64 {
-		return store.book.strangers(PerSender, "a@shop.example", store.book.secret.fingerprints(m.Recipients), store.time.seconds())
+		return store.book.strangers(PerSender, "a@shop.example", store.book.fingerprints(m.Recipients), store.time.seconds())
 	}
 	restart := func() {
 		if err := store.Close(); err != nil {
@@ -178,17 +178,17 @@ func TestErrorOfTheSet(t *testing.T) {
 		most = 100_000
 	}
 	b := newBook(false, bookMemory)
-	b.secret = secret{1, 2, 3}
+	key := secret{1, 2, 3}
 	now, met := int64(1_700_000_000), 0
 	for i := 0; i < most; i++ {
-		met += int(b.meet(PerSender, "k", []fingerprint{b.secret.fingerprint(fmt.Sprintf("known%d@dest.example", i))}, now))
+		met += int(b.meet(PerSender, "k", []fingerprint{key.fingerprint(fmt.Sprintf("known%d@dest.example", i))}, now))
 		if i+1 != 10_000 && i+1 != 100_000 && i+1 != 1_000_000 {
 			continue
 		}
 		const asked = 200_000
 		wrong := 0
 		for j := range asked {
-			f := b.secret.fingerprint(fmt.Sprintf("stranger%d@dest.example", j))
+			f := key.fingerprint(fmt.Sprintf("stranger%d@dest.example", j))
 			wrong += 1 - int(b.strangers(PerSender, "k", []fingerprint{f}, now))
 		}
 		share := float64(wrong) / asked
@@ -201,7 +201,7 @@ func TestErrorOfTheSet(t *testing.T) {
 		t.Errorf("%d of %d were counted as known when they were new", lost, most)
 	}
 	for i := range 10_000 { // who was written to is never new
-		if b.strangers(PerSender, "k", []fingerprint{b.secret.fingerprint(fmt.Sprintf("known%d@dest.example", i))}, now) != 0 {
+		if b.strangers(PerSender, "k", []fingerprint{key.fingerprint(fmt.Sprintf("known%d@dest.example", i))}, now) != 0 {
 			t.Fatal("a recipient is forgotten")
 		}
 	}
@@ -229,8 +229,7 @@ func TestNoAddressIsKept(t *testing.T) {
 			t.Errorf("the secret has mode %v", info.Mode())
 		}
 	}
-	var other secret
-	if store.book.secret == other || store.book.secret == newSecret() {
+	if used := *store.book.secret.Load(); used == (secret{}) || used == newSecret() {
 		t.Error("the secret is none")
 	}
 }
@@ -244,7 +243,7 @@ func TestContactsSurviveARestart(t *testing.T) {
 	}
 	m := to(0, 500)
 	strangers := func() uint64 {
-		return store.book.strangers(PerSender, "a@shop.example", store.book.secret.fingerprints(m.Recipients), store.time.seconds())
+		return store.book.strangers(PerSender, "a@shop.example", store.book.fingerprints(m.Recipients), store.time.seconds())
 	}
 	reopen := func(log *logBuffer) {
 		t.Helper()

@@ -218,7 +218,7 @@ func (i *inspector) conclude(done Figures) {
 
 func (i *inspector) fingerprints() []fingerprint {
 	if i.contacts == nil {
-		i.contacts = i.rates.store.book.secret.fingerprints(i.message.Recipients)
+		i.contacts = i.rates.store.book.fingerprints(i.message.Recipients)
 	}
 	return i.contacts
 }

@@ -3,45 +3,88 @@ package rates
 import (
 	"context"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"pratique/message"
 )
 
 // nobody is a user that owns nothing else.
 const nobody = 65534
 
-func TestOpenRefusesAReadOnlyFolder(t *testing.T) {
+// A state folder or file that can't be written stops no mail: what is in it counts,
+// Health tells of it, and when it can be written everything is saved.
+func TestAReadOnlyFolderStopsNoMail(t *testing.T) {
 	for _, tc := range []struct {
-		file  string // "": the folder itself
-		mode  fs.FileMode
-		opens bool
+		name   string
+		file   string // "": the folder itself
+		mode   fs.FileMode
+		reads  bool // what is in it is known
+		broken bool
 	}{
-		{fileName, 0o600, true}, // what the test would otherwise prove is that nobody can do nothing
-		{fileName, 0o400, false},
-		{"", 0o500, false},
+		{"all is well", fileName, 0o600, true, false}, // what the test would otherwise prove is that nobody can do nothing
+		{"file", fileName, 0o400, true, true},
+		{"folder", "", 0o500, true, true},
+		{"unreadable file", fileName, 0, false, true},
+		{"unreadable secret", secretName, 0, true, true},
 	} {
-		dir := t.TempDir()
-		if err := openStore(t, dir, newClock()).Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(filepath.Join(dir, tc.file), tc.mode); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		withoutPrivilege(t, dir, func() {
-			var store *Store
-			if store, err = Open(context.Background(), dir, time.Now, slog.New(slog.DiscardHandler)); err == nil {
-				store.Close()
+		t.Run(tc.name, func(t *testing.T) {
+			clock, dir := newClock(), t.TempDir()
+			limits := []Limit{perHour("client", "messages", 3, "tempfail"), perHour("sender", "new_recipients", 2, "observe")}
+			store := openStore(t, dir, clock)
+			send(newRates(t, store, limits...), newMessage("x@one.example"))
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
 			}
+			if err := os.Chmod(filepath.Join(dir, tc.file), tc.mode); err != nil {
+				t.Fatal(err)
+			}
+			withoutPrivilege(t, dir, func() {
+				var log logBuffer
+				store, err := open(context.Background(), dir, clock.Now, log.logger(), kindMemory)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer store.Close()
+				if broken := store.Health() != nil; broken != tc.broken || broken != strings.Contains(log.String(), "can't be saved") {
+					t.Errorf("health: %v, log: %s", store.Health(), log.String())
+				}
+				r := newRates(t, store, limits...)
+				if n := store.sum(PerClient, "10.0.0.7", CountMessages); (n == 1) != tc.reads {
+					t.Errorf("%d messages are known", n)
+				}
+				send(r, newMessage("x@one.example", "y@one.example"))
+				store.save()
+				files, err := filepath.Glob(filepath.Join(dir, "rates.*")) // SQLite's others take over the mode of the database
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, name := range append(files, dir) {
+					if err := os.Chmod(name, 0o700); err != nil {
+						t.Fatal(err)
+					}
+				}
+				store.save()
+				if err := store.Health(); err != nil {
+					t.Fatalf("when it can be written: %v", err)
+				}
+				send(r, newMessage("x@one.example"))
+				if o := send(r, newMessage("x@one.example")); o.Verdict != message.Tempfailed {
+					t.Errorf("a fourth message: %v", o.Verdict)
+				}
+				if got := store.report(t).row("client", "10.0.0.7").Hour.Messages; got != 3 {
+					t.Errorf("%d messages are in the file", got)
+				}
+				m := newMessage("x@one.example")
+				if n := store.book.strangers(PerSender, m.Sender, store.book.fingerprints(m.Recipients), store.time.seconds()); n != 0 {
+					t.Error("a recipient is forgotten")
+				}
+			})
 		})
-		if opens := err == nil; opens != tc.opens {
-			t.Errorf("%q with mode %v: opened: %v, error %v", tc.file, tc.mode, opens, err)
-		}
 	}
 }
 

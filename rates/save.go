@@ -3,7 +3,9 @@ package rates
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"os"
 	"slices"
 )
 
@@ -28,11 +30,9 @@ func (s *Store) save() {
 
 func (s *Store) saveChanges(ctx context.Context) error {
 	if s.file == nil {
-		f, err := openFile(ctx, s.path)
-		if err != nil {
+		if err := s.reopen(ctx); err != nil {
 			return err
 		}
-		s.file = f
 	}
 	if s.rewrite || s.file.rows > 2*s.written+logSlack {
 		return s.rewriteLog(ctx)
@@ -46,6 +46,33 @@ func (s *Store) saveChanges(ctx context.Context) error {
 		s.giveBack(changes)
 	}
 	return err
+}
+
+// reopen opens the file, which could not be opened or written before. What is in
+// memory takes the place of what it has.
+func (s *Store) reopen(ctx context.Context) error {
+	if err := os.MkdirAll(s.dir, dirMode); err != nil {
+		return fmt.Errorf("make the state folder: %w", err)
+	}
+	before := *s.book.secret.Load()
+	if err := s.keepSecret(s.dir); err != nil {
+		return err
+	}
+	f, err := openFile(ctx, s.path)
+	if err != nil {
+		return err
+	}
+	if s.unread || before != *s.book.secret.Load() {
+		err = s.take(ctx, f, true)
+	} else {
+		_, err = f.claimContacts(ctx, &before) // they are written anew
+	}
+	if err != nil {
+		return errors.Join(err, f.close())
+	}
+	s.unread = false
+	s.file, s.rewrite, s.rewriteBook = f, true, true
+	return nil
 }
 
 // startOver puts a new file in the place of one that was found damaged while in

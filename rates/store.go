@@ -46,6 +46,7 @@ type Store struct {
 
 	bookWritten int  // octets of fingerprints when they were last rewritten
 	rewriteBook bool // they are to be written anew from memory
+	unread      bool // the file could not be read at the start, and is taken over when it can
 
 	health   sync.Mutex
 	problem  error
@@ -59,9 +60,10 @@ type Store struct {
 }
 
 // Open reads the counts kept in the state folder and begins to keep them there;
-// the folder is made if it is missing. A folder or file that can't be written is
-// an error. A damaged file is set aside, which is logged. With stateDir "" the
-// counts are in memory alone, and end with the process.
+// the folder is made if it is missing. One that can't be written does not stop mail:
+// that is logged, and the counts are in memory until it can. A damaged file is set
+// aside, which is logged. With stateDir "" the counts are in memory alone, and end
+// with the process.
 //
 // The clock should be time.Now, or carry a monotonic reading as it does. The
 // context is for opening only; Close ends what Open began.
@@ -76,12 +78,7 @@ func Open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 
 // open is Open without the goroutine that saves, and with so much memory for each kind.
 func open(ctx context.Context, stateDir string, clock func() time.Time, log *slog.Logger, memory int) (*Store, error) {
-	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{}), book: newBook(stateDir != "", bookMemory)}
-	for k := range s.tables {
-		s.tables[k].init(stateDir != "")
-		s.tables[k].setMemory(readingMemory * memory)
-	}
-	s.standing.Store(&standing{})
+	s := newStore(clock, log, memory, stateDir != "")
 	if err := s.begin(ctx, stateDir); err != nil {
 		return nil, err
 	}
@@ -91,32 +88,59 @@ func open(ctx context.Context, stateDir string, clock func() time.Time, log *slo
 	return s, nil
 }
 
+func newStore(clock func() time.Time, log *slog.Logger, memory int, saves bool) *Store {
+	s := &Store{time: newTimeline(clock), log: log, stop: make(chan struct{}), book: newBook(saves, bookMemory)}
+	for k := range s.tables {
+		s.tables[k].init(saves)
+		s.tables[k].setMemory(readingMemory * memory)
+	}
+	s.standing.Store(&standing{})
+	return s
+}
+
 // begin finds the file and reads it, if there is to be one.
 func (s *Store) begin(ctx context.Context, stateDir string) error {
 	if stateDir == "" {
 		s.log.Warn("rates: no state folder is set; counts are in memory alone and end with this process")
-		s.book.secret = newSecret()
+		s.book.use(newSecret())
 		return nil
-	}
-	if err := os.MkdirAll(stateDir, dirMode); err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(stateDir, fileName))
 	if err != nil {
 		return fmt.Errorf("find the state folder: %w", err)
 	}
 	s.path, s.dir = path, filepath.Dir(path)
-	var damaged bool
-	if s.book.secret, damaged, err = readSecret(stateDir); err != nil {
+	err = s.beginIn(ctx, s.dir)
+	if err != nil && unwritable(err, s.path) {
+		return s.goWithout(ctx, s.dir, err)
+	}
+	return err
+}
+
+func (s *Store) beginIn(ctx context.Context, stateDir string) error {
+	if err := os.MkdirAll(stateDir, dirMode); err != nil {
+		return fmt.Errorf("make the state folder: %w", err)
+	}
+	if err := s.obey(); err != nil { // whoever is blocked must not send because of that
+		return err
+	}
+	if err := s.keepSecret(stateDir); err != nil {
+		return err
+	}
+	return s.load(ctx)
+}
+
+// keepSecret reads the secret of the fingerprints, or makes it.
+func (s *Store) keepSecret(stateDir string) error {
+	known, damaged, err := readSecret(stateDir, s.book.secret.Load())
+	if err != nil {
 		return err
 	}
 	if damaged {
 		s.log.Error("rates: the secret of the fingerprints was damaged, and is replaced", "file", filepath.Join(stateDir, secretName))
 	}
-	if err := s.obey(); err != nil { // whoever is blocked must not send because of that
-		return err
-	}
-	return s.load(ctx)
+	s.book.use(known)
+	return nil
 }
 
 // load opens the file and takes over what is in it. From a damaged one it takes
@@ -124,7 +148,7 @@ func (s *Store) begin(ctx context.Context, stateDir string) error {
 func (s *Store) load(ctx context.Context) error {
 	f, err := openFile(ctx, s.path)
 	if err == nil {
-		if err = s.loadFrom(ctx, f); err != nil {
+		if err = s.take(ctx, f, true); err != nil {
 			err = errors.Join(err, f.close())
 		}
 	}
@@ -138,7 +162,8 @@ func (s *Store) load(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) loadFrom(ctx context.Context, f *file) error {
+// take takes over what is in a file, and if that may be written has it be of our secret.
+func (s *Store) take(ctx context.Context, f *file, writes bool) error {
 	now := s.time.seconds()
 	if err := f.load(ctx, now-int64(longestEvery/time.Second), s.restore); err != nil {
 		return err
@@ -146,11 +171,17 @@ func (s *Store) loadFrom(ctx context.Context, f *file) error {
 	if err := loadRefused(ctx, f.db, s.standing.Load()); err != nil {
 		return fmt.Errorf("read %s: %w", f.path, err)
 	}
-	dropped, err := f.loadContacts(ctx, s.book.secret, now-(rememberFor+1)*generation, func(r contactRow) { s.book.restore(r, now) })
-	if dropped {
-		s.log.Warn("rates: the fingerprints of recipients belong to another secret and are dropped, so that all recipients are new again")
+	ours, err := f.isOf(ctx, s.book.secret.Load())
+	if err == nil && writes && !ours {
+		var dropped bool
+		if dropped, err = f.claimContacts(ctx, s.book.secret.Load()); dropped {
+			s.log.Warn("rates: the fingerprints of recipients belong to another secret and are dropped, so that all recipients are new again")
+		}
 	}
-	return err
+	if err != nil || !ours {
+		return err
+	}
+	return f.loadContacts(ctx, now-(rememberFor+1)*generation, func(r contactRow) { s.book.restore(r, now) })
 }
 
 // replace sets a damaged file aside and begins a new one, to be filled from memory.
@@ -165,7 +196,7 @@ func (s *Store) replace(ctx context.Context, damage error) error {
 	if s.file, err = openFile(ctx, s.path); err != nil {
 		return fmt.Errorf("begin a new file of counts: %w", err)
 	}
-	if _, err = s.file.claimContacts(ctx, s.book.secret); err != nil {
+	if _, err = s.file.claimContacts(ctx, s.book.secret.Load()); err != nil {
 		return fmt.Errorf("begin a new file of counts: %w", err)
 	}
 	return nil
