@@ -47,7 +47,7 @@ func (r *Record) refusalHint() string {
 	case checkAccess:
 		return "Who may send is in [access] of the configuration: networks, authenticated, and the senders of each client."
 	case checkRates:
-		return "\"pratique rates\" shows the counts; the limits are in [rates] of the configuration."
+		return "\"pratique rates\" shows the counts, and who is blocked; the limits are in [rates] of the configuration."
 	case "lint", "forecast":
 		for _, f := range r.Findings {
 			if f.Check == r.DecidedBy && f.Action == "reject" {

@@ -46,7 +46,7 @@ func TestAMessageHasANoteOfTheFullestLimit(t *testing.T) {
 	tell(t, store, clock, DoBlock, "client 10.0.0.7", nil)
 	m := newMessage("x@one.example")
 	send(r, m)
-	if got := note(m); got.Code != "blocked" || got.Text != "rates: client 10.0.0.7 is blocked since 2026-03-01 12:00 UTC" {
+	if got := note(m); got.Code != "blocked" || got.Text != "client 10.0.0.7 was blocked by alice" {
 		t.Errorf("blocked: %+v", got)
 	}
 	m = newMessage("x@one.example")

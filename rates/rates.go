@@ -160,9 +160,9 @@ func (i *inspector) Header() error {
 	i.rates.underway.Store(m, i)
 	if b := i.rates.store.standing.Load().block(m.Client, i.claims); b != nil {
 		b.count.refused.Add(1)
-		refusal := b.refusal()
-		m.Notes = append(m.Notes, message.Note{Check: i.rates.Name(), Key: noteKey, Code: noteBlocked, Text: refusal.Text})
-		return refusal
+		m.Notes = append(m.Notes, message.Note{Check: i.rates.Name(), Key: noteKey, Code: noteBlocked,
+			Text: b.Name() + " was blocked by " + printable(b.By)})
+		return b.refusal()
 	}
 	bytes := max(declaredSize(m), uint64(m.Header.Size()))
 	for n := range i.claims {

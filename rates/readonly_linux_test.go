@@ -115,3 +115,45 @@ func withoutPrivilege(t *testing.T, dir string, f func()) {
 	defer syscall.Setfsuid(0)
 	f()
 }
+
+// A copy knows what was saved, and writes nothing.
+func TestACopyWritesNothing(t *testing.T) {
+	clock, dir := newClock(), t.TempDir()
+	limits := []Limit{perHour("client", "messages", 2, "tempfail")}
+	store := openStore(t, dir, clock)
+	send(newRates(t, store, limits...), newMessage("x@one.example"))
+	store.save()
+	tell(t, store, clock, DoBlock, "login shop", nil)
+	for range 2 { // the first one leaves no trace for the second
+		copied, err := OpenCopy(t.Context(), dir, clock.Now, (&logBuffer{}).logger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRates(t, copied, limits...)
+		for i, want := range []message.Verdict{message.Accepted, message.Tempfailed} {
+			if o := send(r, newMessage("x@one.example")); o.Verdict != want {
+				t.Errorf("message %d: %v", i+1, o.Verdict)
+			}
+		}
+		m := newMessage("x@one.example")
+		m.Client.Login = "shop"
+		if o := send(r, m); o.Verdict != message.Refused {
+			t.Errorf("blocked: %v", o.Verdict)
+		}
+		if err := copied.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := t.TempDir()
+	copied, err := OpenCopy(t.Context(), empty, clock.Now, (&logBuffer{}).logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(newRates(t, copied), newMessage("x@one.example"))
+	if err := copied.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(empty); err != nil || len(files) > 0 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}

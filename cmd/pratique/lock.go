@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,6 +23,10 @@ func lockState(dir string) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w", err)
 	}
+	return flock(file, dir)
+}
+
+func flock(file *os.File, dir string) (release func() error, err error) {
 	switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		return nil, errors.Join(hint(fmt.Errorf("another pratique serves with the state folder %s", dir),
@@ -29,4 +35,23 @@ func lockState(dir string) (release func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("lock the state folder %s: %w", dir, err), file.Close())
 	}
 	return file.Close, nil
+}
+
+// holdState locks the state folder for the daemon. One that is there and can't be
+// written stops no mail: what is kept in it says so itself, and goes on in memory. A
+// second daemon is then kept off only if there is a file to lock.
+func holdState(dir string, log *slog.Logger) (release func() error, err error) {
+	release, err = lockState(dir)
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+		return release, err
+	}
+	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+		return release, err
+	}
+	log.Error("the state folder can't be written; what is counted and recorded is lost when this daemon stops", "state", dir, "error", err)
+	file, openErr := os.Open(filepath.Join(dir, lockName))
+	if openErr != nil {
+		return func() error { return nil }, nil
+	}
+	return flock(file, dir)
 }

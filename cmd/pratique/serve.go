@@ -119,7 +119,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 		d.metrics.ExpectUnsigned(string(reason))
 	}
 	var err error
-	if d.unlock, err = lockState(cfg.State); err != nil {
+	if d.unlock, err = holdState(cfg.State, d.log); err != nil {
 		return nil, stateHint(err)
 	}
 	if d.store, err = openCounters(ctx, e, cfg, d.log); err != nil {

@@ -43,7 +43,7 @@ func whyFile(e *env, cfg *configs.Config, o *whyOptions) (int, error) {
 	if o.asJSON {
 		return status, printRecords(e.stdout, []journal.Record{*record})
 	}
-	fmt.Fprintf(e.stdout, "It would be %s\n(played: neither sent nor counted; limits are judged as if nothing had been sent before)\n\n", record.Headline())
+	fmt.Fprintf(e.stdout, "It would be %s\n(played: neither sent nor counted; limits are judged by what is counted so far)\n\n", record.Headline())
 	return status, record.WriteDetails(e.stdout, time.Local)
 }
 
@@ -88,7 +88,7 @@ func fromOf(in *bufio.Reader) string {
 func playWhole(e *env, cfg *configs.Config, m *message.Message, in io.Reader) (*journal.Record, error) {
 	ctx := context.Background()
 	quiet := slog.New(slog.DiscardHandler) // what there is to say is in the record
-	counts, err := rates.Open(ctx, "", e.now, quiet)
+	counts, err := rates.OpenCopy(ctx, cfg.State, e.now, quiet)
 	if err != nil {
 		return nil, err
 	}
