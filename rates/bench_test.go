@@ -112,3 +112,19 @@ func BenchmarkSave(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSetOfRecipients is what one more recipient costs a key, with the error and
+// the memory of the set, which docs/rates.md states.
+func BenchmarkSetOfRecipients(b *testing.B) {
+	for _, recipients := range []int{10_000, 100_000, 1_000_000, 3_000_000} {
+		b.Run(fmt.Sprint(recipients), func(b *testing.B) {
+			for b.Loop() {
+				before := cpuTime(b)
+				share, octets := wrongly(b, recipients, 200_000)
+				b.ReportMetric(100*share, "%error")
+				b.ReportMetric(float64(octets)/1024, "KiB")
+				b.ReportMetric(float64(cpuTime(b)-before)/float64(2*recipients+200_000), "cpu-ns/recipient")
+			}
+		})
+	}
+}
