@@ -44,8 +44,9 @@ func (a *audit) ports(ctx context.Context) []Finding {
 type door struct {
 	*audit
 	Port
-	submission bool // clients verify the certificate
-	implicit   bool // TLS from the first octet (RFC 8314 3.3)
+	name       string // that clients know it by; "": not known
+	submission bool   // clients verify the certificate
+	implicit   bool   // TLS from the first octet (RFC 8314 3.3)
 }
 
 func (d door) about(code string, s Status, found, means, do string) []Finding {
@@ -54,7 +55,7 @@ func (d door) about(code string, s Status, found, means, do string) []Finding {
 
 func (a *audit) port(ctx context.Context, p Port) []Finding {
 	_, number, _ := net.SplitHostPort(p.Addr)
-	return door{audit: a, Port: p, submission: number == "587" || number == "465", implicit: number == "465"}.look(ctx)
+	return door{audit: a, Port: p, name: a.nameOf(p), submission: number == "587" || number == "465", implicit: number == "465"}.look(ctx)
 }
 
 // look makes a session, and judges it.
@@ -80,6 +81,16 @@ func (d door) look(ctx context.Context) []Finding {
 	return append(found, d.old(ctx)...)
 }
 
+// nameOf is the name that a port is known by: that of the configuration, if it has a
+// name for it and no address, else the host's.
+func (a *audit) nameOf(p Port) string {
+	host, _, _ := net.SplitHostPort(p.Addr)
+	if net.ParseIP(host) == nil && strings.Contains(host, ".") {
+		return host
+	}
+	return a.Hostname
+}
+
 var errNoTLS = errors.New("STARTTLS is not offered")
 
 // open makes a TLS session with the port, whatever its certificate is.
@@ -98,7 +109,7 @@ func (d door) open(ctx context.Context, least, most uint16) (*tls.Conn, error) {
 		}
 	}
 	// The certificate is judged by itself, so that all that is wrong with it is told.
-	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, ServerName: d.Hostname, MinVersion: least, MaxVersion: most})
+	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, ServerName: d.name, MinVersion: least, MaxVersion: most})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("the handshake fails: %w", err)
@@ -182,9 +193,9 @@ func (d door) judge(state tls.ConnectionState) []Finding {
 	case left < soon:
 		found = append(found, d.about("certificate_expires", Warn, fmt.Sprintf("the certificate expires in %d days, on %s", int(left.Hours()/24), until), "", "renew it")...)
 	}
-	if d.Hostname != "" {
-		if err := leaf.VerifyHostname(d.Hostname); err != nil {
-			found = append(found, d.about("certificate_name", bad, fmt.Sprintf("the certificate is not for %s, but for %s", d.Hostname, or(strings.Join(leaf.DNSNames, ", "), "no name at all")), means, "get a certificate with that name")...)
+	if d.name != "" {
+		if err := leaf.VerifyHostname(d.name); err != nil {
+			found = append(found, d.about("certificate_name", bad, fmt.Sprintf("the certificate is not for %s, but for %s", d.name, or(strings.Join(leaf.DNSNames, ", "), "no name at all")), means, "get a certificate with that name")...)
 		}
 	}
 	if err := d.chain(state.PeerCertificates); err != nil {

@@ -153,7 +153,7 @@ func TestPorts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			env := asking("127.0.0.1:1")
 			env.Roots = ca.roots()
-			d := door{audit: &audit{Env: env, Subject: Subject{Hostname: "mail.test"}}, Port: Port{Addr: c.addr}, submission: c.submission}
+			d := door{audit: &audit{Env: env, Subject: Subject{Hostname: "mail.test"}}, Port: Port{Addr: c.addr}, name: "mail.test", submission: c.submission}
 			ctx := t.Context()
 			if got := codes(d.look(ctx)); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
@@ -205,9 +205,18 @@ func TestImplicitTLS(t *testing.T) {
 	}()
 	env := asking("127.0.0.1:1")
 	env.Roots = ca.roots()
-	d := door{audit: &audit{Env: env, Subject: Subject{Hostname: "mail.test"}}, Port: Port{Addr: l.Addr().String()}, submission: true, implicit: true}
+	d := door{audit: &audit{Env: env, Subject: Subject{Hostname: "mail.test"}}, Port: Port{Addr: l.Addr().String()}, name: "mail.test", submission: true, implicit: true}
 	if got := codes(d.look(t.Context())); got != "tls_ok ok" {
 		t.Error(got)
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	a := &audit{Subject: Subject{Hostname: "mail.test"}}
+	for addr, want := range map[string]string{"127.0.0.1:25": "mail.test", "[::1]:25": "mail.test", "localhost:25": "mail.test", "smtp.test:587": "smtp.test"} {
+		if got := a.nameOf(Port{Addr: addr}); got != want {
+			t.Errorf("%s: %s", addr, got)
+		}
 	}
 }
 

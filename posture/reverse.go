@@ -67,9 +67,12 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 	return append(found, about("ptr_ok", OK, fmt.Sprintf("its name is %s, which leads back to it", strings.Join(confirmed, ", "))))
 }
 
+// maxNames bounds the names of one address that are looked at, as receivers do (RFC 7208 5.5).
+const maxNames = 10
+
 // confirm returns the names that lead back to the address, and findings about the others.
 func (a *audit) confirm(ctx context.Context, addr netip.Addr, names []string) (confirmed []string, found []Finding) {
-	for _, name := range names {
+	for _, name := range names[:min(len(names), maxNames)] {
 		addrs, err := a.dns.Addresses(ctx, name, addr)
 		f := Finding{Topic: "ptr", Subject: addr.String()}
 		switch {
