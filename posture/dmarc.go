@@ -144,6 +144,8 @@ func (c *covered) advise(r dmarc.Record, policy dmarc.Policy) {
 			"receivers are content with it, and so are forgers",
 			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject",
 			txtLine("_dmarc."+c.walk.At, strings.Replace(r.Text, "p=none", "p=quarantine", 1)))
+	case policy == dmarc.Quarantine && !r.Testing:
+		c.add("dmarc_quarantine", Info, "the policy is quarantine: forged mail ends in spam folders", "", "once the reports show that all your mail is aligned, publish p=reject")
 	case r.Testing:
 		c.add("dmarc_testing", Warn, fmt.Sprintf("t=y: the policy is %s, and receivers are asked to apply %s", policy, policy.Weakened()),
 			"", "take t=y out once the reports show that all your mail is aligned")

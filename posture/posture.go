@@ -127,6 +127,7 @@ type audit struct {
 
 // Run audits. What the context leaves no time for is reported as unknown.
 func Run(ctx context.Context, e Env, s Subject) Report {
+	s.Pairs = tidy(s.Pairs)
 	a := &audit{Env: e, Subject: s, dns: lookup.New(e.Resolver, cmp.Or(e.Parallel, defaultParallel))}
 	r := Report{At: e.Now(), Hostname: s.Hostname, Addresses: s.Addresses, Domains: a.domains(), Findings: s.Notes}
 	for _, found := range a.together(ctx) {
@@ -137,6 +138,17 @@ func Run(ctx context.Context, e Env, s Subject) Report {
 	})
 	r.sum()
 	return r
+}
+
+// tidy writes domains as the DNS has them. A domain without an envelope is in MAIL FROM itself.
+func tidy(pairs []Pair) []Pair {
+	name := func(domain string) string { return strings.ToLower(strings.TrimSuffix(domain, ".")) }
+	var all []Pair
+	for _, p := range pairs {
+		p.From, p.Envelope = name(p.From), name(cmp.Or(p.Envelope, p.From))
+		all = append(all, p)
+	}
+	return all
 }
 
 // together looks into all topics at once, and returns what each found in the order of the topics.

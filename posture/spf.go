@@ -90,9 +90,18 @@ func reason(v spf.Verdict) string {
 	return where
 }
 
+// spent says how much an evaluation used up of its limits.
+func spent(v spf.Verdict) string {
+	text := plural(v.Lookups, "look-up", "look-ups")
+	if v.Voids > 0 {
+		text += fmt.Sprintf(", %d of which found nothing", v.Voids)
+	}
+	return text
+}
+
 func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered []netip.Addr) Finding {
 	f := Finding{Topic: "spf", Subject: domain, Code: "spf_" + string(v.Result), Status: Fail,
-		Found: fmt.Sprintf("%s for %s: %s; %s", v.Result, v.addr, reason(v.Verdict), plural(v.Lookups, "look-up", "look-ups"))}
+		Found: fmt.Sprintf("%s for %s: %s; %s", v.Result, v.addr, reason(v.Verdict), spent(v.Verdict))}
 	switch v.Result {
 	case spf.Pass:
 		f.Status = OK
@@ -163,6 +172,7 @@ func adviceOn(c spf.Code) advice {
 		spf.TooLong:       {Warn, "some receivers will get no answer, or a part of it", "move terms into a record that is included, or take out TXT records that nobody needs"},
 		spf.BadExp:        {Info, "", ""},
 		spf.UnknownMod:    {Info, "", ""},
+		spf.Macros:        {Info, "", ""},
 		spf.NameMacro:     {Warn, "", "do without %{p}"},
 		spf.Repeated:      {Warn, "", "take out one of them"},
 	}[c]

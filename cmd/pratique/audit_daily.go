@@ -26,6 +26,9 @@ const auditAtStart = 5 * time.Minute
 // auditLook is how often it is looked whether the configuration says otherwise by now.
 const auditLook = time.Minute
 
+// auditLogged bounds the findings of one audit that are logged.
+const auditLogged = 30
+
 // auditDaily audits from time to time until the context ends, or what it returns is called.
 func (d *daemon) auditDaily(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -84,7 +87,11 @@ func (d *daemon) auditOnce(ctx context.Context) {
 	}
 	took := d.env.now().Sub(began)
 	d.log.Info("audited", "result", report.Headline(), "took", took)
-	for _, f := range report.Brief().Findings {
+	for i, f := range report.Brief().Findings {
+		if i == auditLogged {
+			d.log.Warn("audit: there is more; pratique audit --brief tells all", "findings", len(report.Brief().Findings))
+			break
+		}
 		d.log.Warn("audit", "status", string(f.Status), "topic", f.Topic, "subject", f.Subject, "found", f.Found)
 	}
 	d.showAudit(report, took)

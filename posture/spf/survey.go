@@ -64,6 +64,7 @@ const (
 	BadExp        Code = "exp"
 	UnknownMod    Code = "unknown_modifier"
 	NameMacro     Code = "macro_p"
+	Macros        Code = "macros"
 	Repeated      Code = "repeated"
 )
 
@@ -237,8 +238,11 @@ func (w *walk) term(domain string, t term, path []string, branch int) {
 	if target == "" {
 		target = domain
 	}
-	if hasMacros(target) || t.name == "ptr" {
-		return // depends on who sends
+	if hasMacros(target) || t.name == "ptr" { // depends on who sends
+		if t.name == "include" || t.name == "redirect" {
+			w.defect(Macros, domain, t.text, "leads to another record for each sender: what that one asks is not counted here, but it is for your addresses")
+		}
+		return
 	}
 	switch t.name {
 	case "include", "redirect":
