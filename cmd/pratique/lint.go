@@ -157,6 +157,10 @@ func (j *judge) each(name string) {
 		j.file(name)
 		return
 	}
+	if j.flags.fix {
+		j.failed(fmt.Errorf("lint: --fix mends one file, and %s is a folder", name))
+		return
+	}
 	found := false
 	// The error is always nil: what goes wrong on the way is reported and passed over.
 	_ = filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
@@ -195,7 +199,7 @@ func (j *judge) file(name string) {
 	}
 	defer r.Close()
 	err = report.Messages(r, func(source []byte, number, firstLine int) error {
-		l := &report.Letter{Name: name, File: name, FirstLine: firstLine, Source: source}
+		l := &report.Letter{Name: name, File: name, Number: number, FirstLine: firstLine, Source: source}
 		if number > 0 {
 			l.Name = fmt.Sprintf("%s[%d]", name, number)
 		}
@@ -234,14 +238,19 @@ func judgeLetter(e *env, linter *lint.Lint, l *report.Letter, sender string, bod
 	return nil
 }
 
-// writeMended writes a message as it would leave, with the line ends that it is stored with.
+// writeMended writes a message as it would leave, with the line ends that it is stored
+// with. Those of an mbox make an mbox again.
 func writeMended(w io.Writer, l *report.Letter, body []byte) error {
 	var out bytes.Buffer
+	out.Write(l.Separator())
 	if _, err := l.Header.WriteTo(&out); err != nil {
 		return err
 	}
 	out.WriteString("\r\n")
 	out.Write(body)
+	if l.Number > 0 {
+		out.WriteString("\r\n")
+	}
 	mended := out.Bytes()
 	if !l.CRLF() {
 		mended = bytes.ReplaceAll(mended, []byte("\r\n"), []byte("\n"))

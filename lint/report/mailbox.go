@@ -112,6 +112,15 @@ func cutEmptyLine(source []byte) []byte {
 	return source
 }
 
+// Separator returns the "From " line that an mbox has above the message, with its line
+// end, or nothing.
+func (l *Letter) Separator() []byte {
+	if !isSeparator(l.Source) {
+		return nil
+	}
+	return l.Source[:bytes.IndexByte(l.Source, '\n')+1]
+}
+
 // separator is the line between messages of an mbox: address and time. Without
 // the time a sentence that begins with "From " would be one.
 var separator = regexp.MustCompile(`^From \S+ .*\d\d:\d\d`)

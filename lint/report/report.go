@@ -14,6 +14,7 @@ import (
 type Letter struct {
 	Name      string // as it is to be called: the file, "box.mbox[2]" for the second message of an mbox
 	File      string // where it is stored, "-" for standard input
+	Number    int    // in an mbox of several, from 1; 0: it is no such
 	FirstLine int    // its first line in that file, from 1
 	Source    []byte // as it is stored
 	Header    *message.Header
