@@ -12,7 +12,7 @@ import (
 
 // maxWordText is how much of a text is read for its words: versions that say the same
 // begin alike, and of more so many bits would be set that it looks like every other.
-const maxWordText = 128 << 10
+const maxWordText = 64 << 10
 
 // wordSet is the set of the words that a text begins with, as bits at their hashes. URLs
 // are no words: plain text spells out those that html hides.
