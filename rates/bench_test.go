@@ -128,3 +128,21 @@ func BenchmarkSetOfRecipients(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNear looks for who is near a limit among 100,000 keys.
+func BenchmarkNear(b *testing.B) {
+	store := openStoreSized(b, "", newClock(), 256<<20)
+	r := newRates(b, store, perHour("sender", "messages", 10, "tempfail"))
+	for i := range 100_000 {
+		claims := []Claim{{Kind: PerSender, Key: fmt.Sprintf("user%d@shop.example", i), Done: oneMessage}}
+		if i%1000 == 0 {
+			claims[0].Done.Messages = 9
+		}
+		store.Count(claims)
+	}
+	for b.Loop() {
+		if n := len(r.Near(0.8, 1000)); n != 100 {
+			b.Fatalf("%d are near", n)
+		}
+	}
+}

@@ -21,7 +21,7 @@ type Level struct {
 
 // Near returns the limits of which some key has used at least so large a share,
 // the fullest first, at most so many. It looks at every key that was counted, which
-// takes some milliseconds with 100,000 of them.
+// takes some 40 ms of CPU with 100,000 of them.
 func (r *Rates) Near(share float64, most int) []Level {
 	var near []Level
 	now := r.store.time.seconds()

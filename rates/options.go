@@ -22,9 +22,11 @@ type Options struct {
 	Redis Redis  `toml:"redis"`
 	// IPv6Prefix is how many bits of their addresses IPv6 clients have in common
 	// that are counted as one, 16 to 128.
-	IPv6Prefix int        `toml:"ipv6_prefix"`
-	Limits     []Limit    `toml:"limits"`
-	Overrides  []Override `toml:"overrides"`
+	IPv6Prefix int `toml:"ipv6_prefix"`
+	// Observe has every limit do no more than observe, whatever its Then.
+	Observe   bool       `toml:"observe"`
+	Limits    []Limit    `toml:"limits"`
+	Overrides []Override `toml:"overrides"`
 }
 
 // Limit bounds what one key may send in a sliding window. A message counts once

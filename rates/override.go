@@ -45,6 +45,9 @@ func limitsOf(o Options) [kinds]limits {
 	at := make([]int, len(o.Limits)) // of a limit among those of its kind
 	for i, given := range o.Limits {
 		b := newBound(given)
+		if o.Observe {
+			b.Then = actObserve
+		}
 		l := &all[b.Kind]
 		at[i] = len(l.bounds)
 		only := matcherOf(b.Kind, given.Keys, struct{}{}, o.IPv6Prefix)

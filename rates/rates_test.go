@@ -197,6 +197,20 @@ func TestObserveOnlyReports(t *testing.T) {
 	}
 }
 
+func TestAllLimitsObserve(t *testing.T) {
+	r, err := New(openStore(t, "", newClock()), nil, Options{Store: "sqlite", IPv6Prefix: 64, Observe: true,
+		Limits: []Limit{perHour("client", "messages", 1, "reject"), perHour("sender", "messages", 1, "hold"), perHour("total", "recipients", 1, "tempfail")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(r, newMessage("x@one.example"))
+	m := newMessage("x@one.example", "y@one.example")
+	if o := send(r, m); o.Verdict != message.Accepted || len(m.Findings) != 3 || m.Findings[0].Action != "observe" {
+		t.Errorf("%v, %+v", o.Verdict, m.Findings)
+	}
+	wantNothingReserved(t, r)
+}
+
 func TestAHarderLimitDecidesOverASofterOne(t *testing.T) {
 	r := newRates(t, openStore(t, "", newClock()), perHour("client", "messages", 1, "observe"),
 		perHour("client", "messages", 2, "hold"), perHour("client", "messages", 3, "reject"))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -429,5 +430,44 @@ func TestRowsFromAClockThatWasAhead(t *testing.T) {
 	clock.advance(time.Hour + time.Second)
 	if o := send(r, newMessage("x@one.example")); o.Verdict != message.Accepted {
 		t.Errorf("a window later: %v", o.Refusal)
+	}
+}
+
+// Figures that nobody has written are bounded, and stop no start.
+func TestRowsWithImpossibleFigures(t *testing.T) {
+	clock, dir := newClock(), t.TempDir()
+	store := openStore(t, dir, clock)
+	path := store.path
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := otherConnection(t, path)
+	for _, row := range []string{
+		"(-5, 'client', '10.0.0.7', -1, -1, -1, -1, -1, -1)",
+		"(1 << 60, 'client', '10.0.0.7', 1 << 60, 1 << 60, 1 << 62, 1 << 60, 1 << 60, 1 << 60)",
+		"(strftime('%s', '2026-03-01 12:00:00') + 0, 'planet', 'x', 1, 1, 1, 1, 1, 1)",
+	} {
+		if _, err := db.Exec("INSERT INTO counts VALUES " + row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []string{"(1 << 60, 'sender', 'a@shop.example', x'ffffffff00000000010203')", "(-1, 'sender', '', x'')"} {
+		if _, err := db.Exec("INSERT INTO contacts VALUES " + row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store = openStore(t, dir, clock)
+	r := newRates(t, store, perHour("client", "bytes", 100, "tempfail"), perHour("sender", "new_recipients", 100, "tempfail"))
+	if o := send(r, newMessage("x@one.example")); o.Verdict != message.Tempfailed {
+		t.Errorf("%v: what is out of range must not look small", o.Verdict)
+	}
+	m := newMessage("x@one.example")
+	m.Client.Addr = netip.MustParseAddr("10.0.0.8")
+	if o := send(r, m); o.Verdict != message.Accepted {
+		t.Errorf("another client: %v", o.Refusal)
+	}
+	store.save()
+	if err := store.Health(); err != nil {
+		t.Error(err)
 	}
 }

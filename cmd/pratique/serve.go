@@ -217,6 +217,8 @@ func (d *daemon) sayWhatIsMissing(cfg *configs.Config) {
 	}
 	if len(cfg.Rates.Limits) == 0 {
 		d.log.Warn("not set up: messages are counted, but not limited", "key", "rates.limits")
+	} else if cfg.Rates.Observe {
+		d.log.Warn("limits only observe, and hold nothing up", "key", "rates.observe")
 	}
 }
 
