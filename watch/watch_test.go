@@ -127,15 +127,15 @@ func TestRejoinGivesUp(t *testing.T) {
 	f := newFixture(t)
 	f.ingest(notice("a@example.org", "", "m1@example.org", "nobody@example.net", "failed", "5.1.1", ""))
 	tries := 0
-	for range 4 * 24 * 60 {
+	for range 4 * 24 * 12 {
 		due, err := f.due(t.Context())
 		f.check(err)
 		tries += len(due)
 		_, err = f.Rejoin(t.Context(), f.journal)
 		f.check(err)
-		f.clock = f.clock.Add(time.Minute)
+		f.clock = f.clock.Add(5 * time.Minute)
 	}
-	if tries < 8 || tries > 20 {
+	if tries < 6 || tries > 20 {
 		t.Errorf("%d tries", tries)
 	}
 }
@@ -271,7 +271,7 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("critical: %v", a)
 	}
 	// Forged ones count for nothing.
-	for i := range 400 {
+	for i := range 40 {
 		f.ingest(notice("n@example.org", "", "forged@evil.example", fmt.Sprintf("u%d@gmail.com", i), "failed", "5.1.1", "no such user"))
 	}
 	look()

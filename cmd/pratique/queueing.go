@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pratique/rates/baseline"
 	"pratique/telemetry"
 	"pratique/telemetry/alerts"
 	"pratique/watch"
@@ -29,11 +30,15 @@ func (d *daemon) watchQueue(ctx context.Context) (stop func()) {
 	var loop sync.WaitGroup
 	loop.Go(func() {
 		w := queueWatch{daemon: d}
+		next := d.env.now()
 		for ctx.Err() == nil {
-			wait := w.look(ctx)
+			if now := d.env.now(); !now.Before(next) {
+				next = now.Add(w.look(ctx))
+			}
+			w.feedUsual()
 			select {
 			case <-ctx.Done():
-			case <-time.After(wait):
+			case <-time.After(min(time.Until(next), time.Minute/2)):
 			}
 		}
 	})
@@ -46,7 +51,25 @@ func (d *daemon) watchQueue(ctx context.Context) (stop func()) {
 // queueWatch is what is known from one look to the next.
 type queueWatch struct {
 	*daemon
-	failing bool // which was said
+	failing bool          // which was said
+	last    *queue.Sample // nil: the queue is not known
+	fed     int64         // the minute for which the baseline was told last
+}
+
+// The series of the baseline: the length of a queue is named like the queue.
+const queueAgeSeries = "oldest" // minutes
+
+// feedUsual tells the baselines, once in each minute, how the queue was at the last look.
+func (w *queueWatch) feedUsual() {
+	now := w.env.now()
+	if w.last == nil || now.Unix()/60 == w.fed {
+		return
+	}
+	w.fed = now.Unix() / 60
+	for _, name := range []string{queue.Active, queue.Deferred, queue.Hold} {
+		w.usual.baselines.Observe(baseline.Queue, name, now, float64(w.last.Of(name)))
+	}
+	w.usual.baselines.Observe(baseline.Queue, queueAgeSeries, now, w.last.Age().Minutes())
 }
 
 // look takes one look, and returns how long it is to the next one. A mistake in
@@ -85,7 +108,7 @@ func (w *queueWatch) sample(ctx context.Context, o watch.Options) (*queue.Sample
 
 // forget takes back what was told of a queue that is not looked at any more.
 func (w *queueWatch) forget() {
-	w.failing = false
+	w.failing, w.last = false, nil
 	w.metrics.QueueDown()
 	w.alerts.Clear(queueAlert, "size")
 	w.alerts.Clear(queueAlert, "age")
@@ -94,6 +117,7 @@ func (w *queueWatch) forget() {
 const queueAlert = "queue_growing"
 
 func (w *queueWatch) tell(o watch.Options, s *queue.Sample, err error) {
+	w.last = s
 	if err != nil {
 		w.metrics.QueueDown()
 		if none := errors.Is(err, queue.ErrNone) && o.Queue == "auto"; !w.failing && none {

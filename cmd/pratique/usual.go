@@ -197,6 +197,8 @@ func deviationAlert(d baseline.Deviation) alerts.Alert {
 
 func amount(d baseline.Deviation) string {
 	switch {
+	case d.Kind == baseline.Queue && d.Key == queueAgeSeries:
+		return fmt.Sprintf("a message has been waiting for %.0f minutes", d.Observed)
 	case d.Kind == baseline.Queue:
 		return fmt.Sprintf("%.0f messages wait", d.Observed)
 	case d.Observed == 0:

@@ -106,6 +106,9 @@ func (f *File) open() error {
 		path = old
 	}
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && f.pos == (Position{}) {
+		f.pos.Inode = ^uint64(0) // once it is there, all of it is new
+	}
 	if err != nil {
 		return fmt.Errorf("follow the mail log: %w", err)
 	}

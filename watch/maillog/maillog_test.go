@@ -2,7 +2,9 @@ package maillog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -123,11 +125,8 @@ func clock() time.Time { return now }
 
 func TestFollow(t *testing.T) {
 	l := &log{T: t, path: filepath.Join(t.TempDir(), "mail.log")}
-	f := NewFile(l.path, Position{}, clock)
-	if err := f.Read(nil); err == nil {
-		t.Error("a missing file is no error")
-	}
 	l.write(l.line()) // the past
+	f := NewFile(l.path, Position{}, clock)
 	expect(t, f)
 	l.write(l.line() + "something else\n" + l.line())
 	expect(t, f, "2", "3")
@@ -164,6 +163,17 @@ func TestFollow(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Of a file that was not there before all is new.
+func TestFollowNewFile(t *testing.T) {
+	l := &log{T: t, path: filepath.Join(t.TempDir(), "mail.log")}
+	f := NewFile(l.path, Position{}, clock)
+	if err := f.Read(nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	l.write(l.line())
+	expect(t, f, "1")
 }
 
 // Another run goes on where the last one ended, whatever happened to the file meanwhile.

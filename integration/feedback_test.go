@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pratique/integration/harness"
+	"pratique/journal"
+	"pratique/watch"
+)
+
+// A message that a real receiver refuses comes back as a bounce of a real Postfix:
+// handed to ingest, and followed in the log, it counts once, joined with the journal.
+func TestFeedback(t *testing.T) {
+	log := filepath.Join(tempDir(t), "mail.log")
+	w := newWorld(t, tables{rates: "[watch]\nqueue = \"off\"\nlog = \"" + log + "\""},
+		harness.SinkOptions{Refuse: func(addr string) string {
+			if strings.HasPrefix(addr, "nobody@") {
+				return "550 5.1.1 no such user"
+			}
+			return ""
+		}})
+	p := w.postfix(w.overUnix(), "maillog_file", log, "maillog_file_prefixes", filepath.Dir(log))
+	returned := w.bounce(p, "comes-back")
+	w.accepts(p.Addr(), mail(harness.Letter("arrives")))
+	w.delivered("arrives")
+
+	known := bytes.Split(returned.Data, []byte("X-Postfix-Queue-ID: "))
+	if len(known) < 2 {
+		t.Fatalf("the bounce tells no queue id:\n%s", returned.Data)
+	}
+	queueID, _, _ := strings.Cut(string(known[1]), "\r\n")
+	var records []journal.Record
+	w.why(&records, queueID)
+
+	ingest := exec.CommandContext(w.ctx, binary, "ingest", "--config", w.pratique.Config(), "-v")
+	ingest.Stdin = bytes.NewReader(returned.Data)
+	said, err := ingest.CombinedOutput()
+	if err != nil || !strings.Contains(string(said), "dsn, of 1 recipient (1 certain)") {
+		t.Fatalf("ingest: %v: %s", err, said)
+	}
+
+	// The daemon counts what was sent, the bounce too, and reads the log, within seconds.
+	var r watch.Report
+	for r.Sent.Messages < 3 || len(r.Deliveries) < 2 || r.Deliveries[0].Sent < 1 || r.Deliveries[0].Bounced < 1 {
+		w.pause("the daemon has not told yet: " + w.does("feedback", "--config", w.pratique.Config()))
+		if err := json.Unmarshal([]byte(w.does("feedback", "--config", w.pratique.Config(), "--json")), &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.Bounces.Failed != 1 || r.Bounces.Unverified != 0 || r.Bounces.Classes["hard"] != 1 {
+		t.Errorf("bounces %+v", r.Bounces)
+	}
+	if r.Senders[0].Key != "example.org" || r.Senders[0].Failed != 1 || r.Clients[0].Key != "127.0.0.1" || r.Receivers[0].Key != "example.net" {
+		t.Errorf("by sender %+v, client %+v, receiver %+v", r.Senders, r.Clients, r.Receivers)
+	}
+	if r.Reasons[0].Key() != "hard/unknown_user 5.1.1" {
+		t.Errorf("reasons %+v", r.Reasons)
+	}
+	text := w.does("feedback", "recipient", "--config", w.pratique.Config(), "nobody@example.net")
+	w.says(text, "failed ", "queue id "+queueID)
+	if strings.Count(text, "\n") != 1 {
+		t.Errorf("it counts more than once: %s", text)
+	}
+}
