@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pratique/posture/blocklist"
+	"pratique/posture/dmarc"
 )
 
 // blocklists asks the lists for the sending addresses and the domains of From and
@@ -15,7 +16,7 @@ func (a *audit) blocklists(ctx context.Context) []Finding {
 	if len(a.Lists) == 0 {
 		return []Finding{{Topic: "blocklists", Subject: "all", Code: "blocklists_off", Status: Info, Found: "no list was asked"}}
 	}
-	results := blocklist.Check(ctx, a.dns, a.Lists, a.Addresses, a.domains())
+	results := blocklist.Check(ctx, a.dns, a.Lists, a.Addresses, a.registered())
 	var found []Finding
 	clean, told := map[string]int{}, map[string]bool{}
 	var subjects []string
@@ -48,6 +49,16 @@ func (a *audit) blocklists(ctx context.Context) []Finding {
 		}
 	}
 	return found
+}
+
+// registered returns the sending domains, and those that they were registered as, by
+// which most lists have them.
+func (a *audit) registered() []string {
+	all := a.domains()
+	for _, domain := range a.domains() {
+		all = append(all, dmarc.Organizational(domain))
+	}
+	return once(all)
 }
 
 func listed(r blocklist.Result) Finding {

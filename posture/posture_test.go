@@ -170,7 +170,7 @@ func TestBlocklists(t *testing.T) {
 		blocklist.List{Zone: "white.bl.test", Name: "WHITE", Kind: blocklist.Address, NotListed: map[string]string{"127.0.0.1": "white"}},
 		blocklist.List{Zone: "v6.bl.test", Name: "V6", Kind: blocklist.Address},
 		blocklist.List{Zone: "gone.invalid", Name: "GONE", Kind: blocklist.Address})
-	r := Run(t.Context(), env, Subject{Hostname: "mail.test", Addresses: ours(), Pairs: from("good.test")})
+	r := Run(t.Context(), env, Subject{Hostname: "mail.test", Addresses: ours(), Pairs: from("sub.good.test")})
 	r.Findings = only(r.Findings, "blocklists")
 	same(t, "blocklists", text(t, r))
 }
