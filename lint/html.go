@@ -148,6 +148,8 @@ func (d *document) place(f *tagFacts) {
 }
 
 func (d *document) startTag(t *tag) {
+	slot := d.tag
+	d.tag = nil
 	style := d.style(t)
 	f := tagFacts{name: atom.Lookup(t.name)}
 	f.leaf = void(f.name) || t.empty && f.name == 0
@@ -162,8 +164,8 @@ func (d *document) startTag(t *tag) {
 	if d.features != nil {
 		d.features.startTag(f.name, t)
 	}
-	if !noted && rawElement(t.name) == "" && d.tag != nil && len(d.tag.key) == t.length {
-		d.tag.set(f)
+	if !noted && rawElement(t.name) == "" && slot != nil && len(slot.key) == t.length {
+		slot.set(f)
 	}
 }
 

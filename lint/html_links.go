@@ -55,34 +55,40 @@ func (l *links) startTag(d *document, name atom.Atom, t *tag) (noted bool) {
 	return true
 }
 
-// others judges the attributes that are links of any element, and the addresses that
-// things are loaded from.
+// others judges the attributes that are links of any element, and where things are
+// loaded from. It reports whether there was one that is not plain.
 func (l *links) others(d *document, name atom.Atom, t *tag) (noted bool) {
 	for i := range t.attrs {
 		value := t.attrs[i].value
 		switch string(t.attrs[i].key) {
 		case "formaction", "xlink:href":
+			link := parseLink(unescaped(value))
+			l.judge(d, &link)
+			noted = true
 		case "content":
-			target := refreshTarget(name, t)
-			if target == nil {
-				continue
-			}
-			value = target
-		case "src", "background":
-			if plainHost(value) == nil && hasScheme(value, "http") {
+			if target := refreshTarget(name, t); target != nil {
+				link := parseLink(unescaped(target))
+				l.judge(d, &link)
 				noted = true
-				link := parseLink(unescaped(value))
-				l.judgeAddress(d, &link)
 			}
-			continue
-		default:
-			continue
+		case "src", "background":
+			noted = l.loads(d, value) || noted
+		case "href": // of others it is a link
+			noted = name == atom.Link && l.loads(d, value) || noted
 		}
-		link := parseLink(unescaped(value))
-		l.judge(d, &link)
-		noted = true
 	}
 	return noted
+}
+
+// loads judges what is loaded from elsewhere, which is held against addresses alone.
+func (l *links) loads(d *document, value []byte) (noted bool) {
+	if plainHost(value) != nil || !hasScheme(value, "http") {
+		return false
+	}
+	if link := parseLink(unescaped(value)); link.address.IsValid() {
+		l.judge(d, &link)
+	}
+	return true
 }
 
 // refreshTarget returns where a meta element sends the reader, or nil: "0; url=https://…".
@@ -95,13 +101,6 @@ func refreshTarget(name atom.Atom, t *tag) []byte {
 		return nil
 	}
 	return bytes.Trim(target, " '\"")
-}
-
-// judgeAddress holds what is loaded against addresses alone.
-func (l *links) judgeAddress(d *document, link *link) {
-	if link.address.IsValid() {
-		l.judge(d, link)
-	}
 }
 
 // begin opens a link to a host.
