@@ -82,7 +82,7 @@ func TestEveryRuleHasABadFile(t *testing.T) {
 		}
 		parse(data, func(int, string, string) { markCallers(reached) })
 	}
-	for _, room := range []string{"access", "configs", "journal", "lint", "milter", "posture", "rates", "scanning", "signing", "signing/keystore", "rates/baseline", "rates/bulk", "telemetry/alerts", "watch"} {
+	for _, room := range []string{"access", "configs", "journal", "lint", "milter", "posture", "rates", "scanning", "signing", "signing/keystore", "rates/baseline", "rates/bulk", "telemetry", "telemetry/alerts", "watch"} {
 		sites := reportSites(t, room)
 		if len(sites) == 0 {
 			t.Errorf("%s reports nothing: does this test still know how?", room)

@@ -27,6 +27,7 @@ import (
 	"pratique/signing"
 	"pratique/signing/keystore"
 	"pratique/signing/survival"
+	"pratique/telemetry"
 	"pratique/telemetry/alerts"
 	"pratique/watch"
 	"pratique/watch/canary"
@@ -71,6 +72,9 @@ type Config struct {
 	Baseline  baseline.Options  `toml:"baseline"`
 	Bulk      bulk.Options      `toml:"bulk"`
 
+	// Telemetry is where figures are sent.
+	Telemetry telemetry.Options `toml:"telemetry"`
+
 	file string
 	root *value
 }
@@ -99,6 +103,7 @@ func Default() Config {
 		Survival:  survival.DefaultOptions(),
 		Keys:      keystore.DefaultOptions(),
 		Rates:     rates.DefaultOptions(),
+		Telemetry: telemetry.DefaultOptions(),
 		Canary:    canary.DefaultOptions(),
 		Baseline:  baseline.DefaultOptions(),
 		Bulk:      bulk.DefaultOptions(),

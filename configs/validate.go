@@ -30,6 +30,7 @@ func (c *Config) problems(report func(key, problem string)) {
 		{"keys", c.Keys},
 		{"rates", c.Rates},
 		{"watch", c.Watch},
+		{"telemetry", c.Telemetry},
 		{"canary", c.Canary},
 		{"dashboard", c.Dashboard},
 		{"baseline", c.Baseline},

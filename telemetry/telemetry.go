@@ -6,6 +6,7 @@ package telemetry
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,7 @@ type Metrics struct {
 	alerts     *alertMetrics
 	audit      *auditMetrics
 	watch      *watchMetrics
+	clamd      func() prometheus.Gauge // registers it when it is first asked for
 }
 
 // New returns the metrics, all at zero. The clock measures how long messages take.
@@ -89,6 +91,7 @@ func New(now func() time.Time) *Metrics {
 	}, []string{"domain"})
 	m.keys = newKeyMetrics(m.registry, now)
 	m.alerts = newAlertMetrics(m.registry)
+	m.clamd = sync.OnceValue(m.registerClamd)
 	m.audit = newAuditMetrics(m.registry)
 	m.watch = newWatchMetrics(m.registry)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
@@ -164,11 +167,6 @@ func (m *Metrics) Reloaded(ok, current bool) {
 	}
 	m.reloads.WithLabelValues(result).Inc()
 	m.reloaded.Set(gauge)
-}
-
-// Gauge adds a metric whose value is asked for at each scrape.
-func (m *Metrics) Gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 // Handler serves /metrics and /healthz. Healthy is asked for each check; its

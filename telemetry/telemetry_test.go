@@ -141,13 +141,13 @@ func TestMetricNamesAreWellFormed(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	m := newMetrics()
-	m.Gauge("pratique_rate_keys", "Keys.", func() float64 { return 7 })
+	m.Clamd(true)
 	var health error
 	server := httptest.NewServer(m.Handler(func() error { return health }))
 	defer server.Close()
 
 	status, text := get(t, server.URL+"/metrics")
-	if status != http.StatusOK || !strings.Contains(text, "pratique_rate_keys 7") || !strings.Contains(text, "go_goroutines") {
+	if status != http.StatusOK || !strings.Contains(text, "pratique_clamd_up 1") || !strings.Contains(text, "go_goroutines") {
 		t.Errorf("/metrics: %d %.300s", status, text)
 	}
 	if status, text := get(t, server.URL+"/healthz"); status != http.StatusOK || text != "ok\n" {

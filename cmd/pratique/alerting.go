@@ -88,6 +88,7 @@ func (d *daemon) alertClamd(address string) func(error) {
 	d.clearAllBut("clamd_away", map[string]bool{address: true}) // of the configuration before
 	failed := 0
 	return func(err error) {
+		d.metrics.Clamd(err == nil)
 		if err == nil {
 			failed = 0
 			d.alerts.Clear("clamd_away", address)

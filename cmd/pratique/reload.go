@@ -102,6 +102,7 @@ func (d *daemon) reload() error {
 		{"journal.store", cfg.Journal.Store, d.started.Journal.Store},
 		{"rates.store", cfg.Rates.Store, d.started.Rates.Store},
 		{"rates.redis", cfg.Rates.Redis, d.started.Rates.Redis},
+		{"telemetry", cfg.Telemetry, d.started.Telemetry},
 	} {
 		if !reflect.DeepEqual(c.now, c.was) {
 			d.log.Warn("this change takes effect at the next start", "key", c.key)

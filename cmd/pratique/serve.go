@@ -115,6 +115,7 @@ func newDaemon(ctx context.Context, e *env, path string, cfg *configs.Config) (*
 		metrics: telemetry.New(e.now), sent: lint.NewMessageIDs(), watchCtx: ctx, unwatch: func() {},
 		counter: watch.NewCounter(e.now),
 	}
+	d.metrics.Build(revision())
 	for _, reason := range signing.Reasons() {
 		d.metrics.ExpectUnsigned(string(reason))
 	}
@@ -187,6 +188,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.alerts.Use(cfg.Alerts)
 	d.journal.Use(cfg.Journal)
 	d.shareLimits(cfg)
+	d.countFromZero(cfg)
 	d.alertBroken(a.signer)
 	d.usual.use(cfg)
 	d.unwatch()
@@ -236,6 +238,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.reloadOn(ctx, hangup)
 	defer d.rotateKeys(ctx)()
 	defer d.tellAlerts(ctx)()
+	defer d.sendFigures(ctx)()
 	defer d.auditDaily(ctx)()
 	defer d.watchUsual(ctx)()
 	defer d.flyCanaries(ctx)()
