@@ -43,6 +43,7 @@ const (
 	roomTelemetry = "pratique/telemetry"
 	roomNagios    = "pratique/telemetry/nagios"
 	roomGraphite  = "pratique/telemetry/graphite"
+	roomMunin     = "pratique/telemetry/munin"
 	roomAlerts    = "pratique/telemetry/alerts"
 	roomMTA       = "pratique/posture/mta"
 	roomCanary    = "pratique/watch/canary"
@@ -75,24 +76,25 @@ type room struct {
 
 // The libraries, each of which has its place.
 const (
-	goMilter    = "github.com/emersion/go-milter"
-	goMsgauth   = "github.com/emersion/go-msgauth"
-	goMessage   = "github.com/emersion/go-message"
-	goClamd     = "github.com/dutchcoders/go-clamd"
-	sqlite      = "modernc.org/sqlite"
-	goRedis     = "github.com/redis/go-redis/v9"
-	purego      = "github.com/ebitengine/purego"
-	toml        = "github.com/pelletier/go-toml/v2"
-	testscript  = "github.com/rogpeppe/go-internal"
-	miekgDNS    = "github.com/miekg/dns"
-	xSys        = "golang.org/x/sys"
-	prometheus  = "github.com/prometheus/client_golang"
-	clientModel = "github.com/prometheus/client_model"
-	goSPF       = "blitiri.com.ar/go/spf"
-	xCrypto     = "golang.org/x/crypto"
-	goSMTP      = "github.com/emersion/go-smtp"
-	xNet        = "golang.org/x/net"
-	yaml        = "go.yaml.in/yaml/v2"
+	goMilter      = "github.com/emersion/go-milter"
+	goMsgauth     = "github.com/emersion/go-msgauth"
+	goMessage     = "github.com/emersion/go-message"
+	goClamd       = "github.com/dutchcoders/go-clamd"
+	sqlite        = "modernc.org/sqlite"
+	goRedis       = "github.com/redis/go-redis/v9"
+	purego        = "github.com/ebitengine/purego"
+	toml          = "github.com/pelletier/go-toml/v2"
+	testscript    = "github.com/rogpeppe/go-internal"
+	miekgDNS      = "github.com/miekg/dns"
+	xSys          = "golang.org/x/sys"
+	prometheus    = "github.com/prometheus/client_golang"
+	clientModel   = "github.com/prometheus/client_model"
+	commonMetrics = "github.com/prometheus/common"
+	goSPF         = "blitiri.com.ar/go/spf"
+	xCrypto       = "golang.org/x/crypto"
+	goSMTP        = "github.com/emersion/go-smtp"
+	xNet          = "golang.org/x/net"
+	yaml          = "go.yaml.in/yaml/v2"
 )
 
 // table is ARCHITECTURE.md's table of rooms: an import that it does not list is a mistake, or a
@@ -150,6 +152,7 @@ func table() map[string]room {
 		roomRelay:     {},
 		roomNagios:    {},
 		roomGraphite:  {libraries: []string{prometheus, clientModel}},
+		roomMunin:     {libraries: []string{clientModel, commonMetrics}},
 		roomAlerts:    {rooms: []string{roomMessage}},
 		roomWatch:     {rooms: append([]string{roomMessage, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
 		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.

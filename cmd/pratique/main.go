@@ -49,6 +49,8 @@ func commands() []command {
 		{"keys", "new|dns|list|check|rotate|remove …", "make and look after keys that rotate by themselves", keys},
 		{"why", "ID | --last 10 [--client A] [--verdict V] … | --eml FILE", "tell the story of a message: what each check said, and why", why},
 		{"rates", "[KIND [KEY]] [--top N] [--json] | block|unblock|blocks|reset …", "print what was sent, by whom and to where; refuse a key, count it anew", printRates},
+		{"check-rate", "[--per KIND] [--key KEY] [--count C] [-w RANGE] [-c RANGE]", "how much was sent, as a plugin for Nagios or Icinga", checkRate},
+		{"munin", "[config|autoconf]", "figures for munin, as a plugin of munin-node", drawMunin},
 		{"alerts", "[--config FILE] [--json] | test", "print what is wrong now, or try whether alerts arrive", listAlerts},
 		{"canary", "[--config FILE] [--json]", "send a message through the MTA and judge it where it arrives", flyCanary},
 		{"queue", "[--config FILE] [-n 10] [--json]", "print what is in the MTA's queue, for where, and why it waits", printQueue},

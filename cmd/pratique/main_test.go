@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 // "genkey rsa|ed25519 FILE NAME", which writes a private key and publishes it
 // under NAME at the DNS server $DNS, "publish FILE", which publishes the records of
 // a zone file there, "publishtext NAME TEXT", "record DIR", which writes the journal
-// of recordMail, and "lockstate DIR", which holds a state folder as a running daemon does.
+// of recordMail, "lockstate DIR", which holds a state folder as a running daemon does, and what
+// check_rate_test.go has.
 func TestScripts(t *testing.T) {
 	blind := clamdtest.Start(t) // calls everything clean
 	testscript.Run(t, testscript.Params{
@@ -62,7 +63,9 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Check(ts.Value(zoneKey{}).(*zone).publishAll(ts.ReadFile(args[0])))
 			},
-			"record": recordMail,
+			"record":    recordMail,
+			"status":    statusOf,
+			"countmail": countMail,
 			"lockstate": func(ts *testscript.TestScript, _ bool, args []string) {
 				release, err := lockState(ts.MkAbs(args[0]))
 				ts.Check(err)

@@ -29,30 +29,28 @@ local function arg()
   return ARGV[at]
 end
 
-local every, width, first, since = {}, {}, {}, {}
+local every, width, first, since, lapses = {}, {}, {}, {}, {}
 for k = 3, #KEYS do
   every[k], width[k] = tonumber(arg()), tonumber(arg())
 end
 for k = 3, #KEYS do
   local _
-  _, _, first[k], since[k] = open(KEYS[k], t, every[k], width[k], lease)
+  _, _, first[k], since[k], lapses[k] = open(KEYS[k], t, every[k], width[k], lease)
 end
 
--- release takes a place's amount out of a window, unless it has lapsed.
+-- release takes a place's amount out of a window, unless it has lapsed. Of a window that
+-- was lost meanwhile there may be less than that.
 local function release(k, lapse, amount)
   local cell = 'p' .. lapse
-  local there = redis.call('HGET', KEYS[k], cell)
-  if not there then
-    return false
-  end
-  if tonumber(there) < tonumber(amount) then
-    amount = there
-  end
-  redis.call('HINCRBY', KEYS[k], 'r', '-' .. amount)
-  if redis.call('HINCRBY', KEYS[k], cell, '-' .. amount) == 0 then
+  local left = redis.call('HINCRBY', KEYS[k], cell, '-' .. amount)
+  if left <= 0 then
     redis.call('HDEL', KEYS[k], cell)
   end
-  return true
+  local there = tonumber(amount) + math.min(left, 0)
+  if there > 0 then
+    redis.call('HINCRBY', KEYS[k], 'r', -there)
+  end
+  return there > 0
 end
 
 local function places(each)
@@ -85,7 +83,7 @@ places(function(k, lapse, amount)
   if not k then
     redis.call('HSET', KEYS[2], lapse, later)
   elseif release(k, lapse, amount) then
-    reserve(KEYS[k], later, amount)
+    reserve(KEYS[k], later, lapses[k], amount)
   end
 end)
 

@@ -11,6 +11,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   return {t, -1}
 end
 local reply, refused, at = {t, 1}, false, 3
+local lapses, fresh = {}, {}
 
 local function frees(key, first, every, width, need)
   local freed = 0
@@ -26,7 +27,9 @@ end
 for k = 3, #KEYS do
   local every, width, since = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local amount, bounds = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local sum, reserved, first, known = open(KEYS[k], t, every, width, lease)
+  local sum, reserved, first, known, lapse = open(KEYS[k], t, every, width, lease)
+  lapses[k] = lapse
+  fresh[k] = reserved == 0 or every < lease -- or else what is under way already keeps the window
   if since >= 0 then
     sum, first = reset(KEYS[k], t, every, width, sum, first, known, t - since)
   end
@@ -52,8 +55,10 @@ end
 local lapse = math.floor((t + lease) / grain) + 1
 at = 3
 for k = 3, #KEYS do
-  reserve(KEYS[k], lapse, ARGV[at + 3])
-  keep(KEYS[k], tonumber(ARGV[at]), tonumber(ARGV[at + 1]), lease)
+  reserve(KEYS[k], lapse, lapses[k], ARGV[at + 3])
+  if fresh[k] then
+    keep(KEYS[k], tonumber(ARGV[at]), tonumber(ARGV[at + 1]), lease)
+  end
   at = at + 5 + 2 * tonumber(ARGV[at + 4])
 end
 redis.call('HSET', KEYS[2], ARGV[1], lapse)

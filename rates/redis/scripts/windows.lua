@@ -33,8 +33,8 @@ local function shed(key, field, first, cell, sum, from, alive, most)
   return sum
 end
 
--- open brings a window up to date and returns its two sums, its first cell and when it
--- was reset. A cell counts until its last second is as old as the window is long.
+-- open brings a window up to date and returns its two sums, its first cell, when it was
+-- reset, and its first lapse. A cell counts until its last second is as old as the window is long.
 local function open(key, t, every, width, lease)
   local v = redis.call('HMGET', key, 's', 'f', 'r', 'g', 'z')
   local sum, first = tonumber(v[1]) or 0, tonumber(v[2])
@@ -47,8 +47,9 @@ local function open(key, t, every, width, lease)
   local due = math.floor(t / grain) + 1
   if lapse and lapse < due then
     reserved = shed(key, 'r', 'g', 'p', reserved, lapse, due, math.ceil(lease / grain) + 3)
+    lapse = due
   end
-  return sum, reserved, first, tonumber(v[5]) or 0
+  return sum, reserved, first, tonumber(v[5]) or 0, lapse
 end
 
 -- reset has nothing count that left until a second, with all of that second's cell. Ages
@@ -67,10 +68,9 @@ local function reset(key, t, every, width, sum, first, known, at)
 end
 
 -- reserve puts an amount to what lapses at a cell.
-local function reserve(key, lapse, amount)
+local function reserve(key, lapse, first, amount)
   redis.call('HINCRBY', key, 'r', amount)
   redis.call('HINCRBY', key, 'p' .. lapse, amount)
-  local first = tonumber(redis.call('HGET', key, 'g'))
   if not first or lapse < first then
     redis.call('HSET', key, 'g', lapse)
   end
