@@ -108,7 +108,7 @@ func openCounts(t testing.TB, opts Options) *Counts {
 // kill ends an instance that says no more.
 func kill(c *Counts) {
 	c.once.Do(func() {
-		close(c.stop)
+		c.stop()
 		c.done.Wait()
 		c.client.Close()
 	})

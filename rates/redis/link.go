@@ -14,6 +14,9 @@ import (
 type link struct {
 	since     time.Time // when it went away; zero: it is there
 	said      bool      // Events.Away was told
+	logged    time.Time // when the log was told last that it went away
+	quiet     bool      // this time it was not
+	halfway   bool      // the history was not told to its end
 	seq       uint64    // the last batch that Redis is known to have
 	at        int64     // Redis's time when it last took one over
 	sending   *batch    // sent, and not known to have arrived
@@ -27,35 +30,28 @@ func (c *Counts) run() {
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.stop:
+		case <-c.ctx.Done():
 			return
 		case <-tick.C:
 		case <-c.kick:
-			if c.joined.Load() && !c.pause(gather) {
-				return
-			}
 			if !c.link.since.IsZero() {
 				continue // it is tried again at the next tick
 			}
+			if c.joined.Load() {
+				c.pause(gather)
+			}
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		c.attend(ctx)
-		cancel()
+		c.attend(c.ctx)
 	}
 }
 
-// patience bounds one attempt to tell Redis everything. What was told by then need not be told again.
-const patience = 10 * time.Second
-
-// pause waits, and reports whether it was not Close that ended it.
-func (c *Counts) pause(d time.Duration) bool {
+// pause waits, unless it is Close that is waited for.
+func (c *Counts) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-c.stop:
-		return false
+	case <-c.ctx.Done():
 	case <-t.C:
-		return true
 	}
 }
 
@@ -76,6 +72,7 @@ func (c *Counts) attend(ctx context.Context) {
 		err = c.join(ctx)
 	}
 	switch {
+	case c.ctx.Err() != nil: // Close; it tells the rest
 	case err != nil:
 		c.joined.Store(false)
 		c.away(err)
@@ -84,6 +81,9 @@ func (c *Counts) attend(ctx context.Context) {
 		c.back()
 	}
 }
+
+// logEvery keeps a Redis that comes and goes from filling the log.
+const logEvery = time.Minute
 
 // broke is called by a message that has met an error.
 func (c *Counts) broke(err error) {
@@ -97,7 +97,10 @@ func (c *Counts) away(err error) {
 	now := c.opts.Now()
 	if c.link.since.IsZero() {
 		c.link.since = now
-		c.opts.Log.Warn("rates: redis is away; limits go by what this instance has counted itself", "error", err)
+		if c.link.quiet = !c.link.logged.IsZero() && now.Sub(c.link.logged) < logEvery; !c.link.quiet {
+			c.link.logged = now
+			c.opts.Log.Warn("rates: redis is away; limits go by what this instance has counted itself", "error", err)
+		}
 	}
 	if c.opts.Events.Away != nil && now.Sub(c.link.since) >= c.pace.away {
 		c.link.said = true
@@ -109,7 +112,9 @@ func (c *Counts) back() {
 	if c.link.since.IsZero() {
 		return
 	}
-	c.opts.Log.Info("rates: redis is back, and knows what was counted meanwhile", "after", c.opts.Now().Sub(c.link.since).Round(time.Millisecond))
+	if !c.link.quiet {
+		c.opts.Log.Info("rates: redis is back, and knows what was counted meanwhile", "after", c.opts.Now().Sub(c.link.since).Round(time.Millisecond))
+	}
 	c.link.since = time.Time{}
 	if c.link.said && c.opts.Events.Back != nil {
 		c.opts.Events.Back()
@@ -153,7 +158,7 @@ func (c *Counts) join(ctx context.Context) error {
 
 // intact reports whether Redis has all that this process has told it.
 func (c *Counts) intact(k known) bool {
-	if k.owner != c.owner || c.state.overflowed() {
+	if k.owner != c.owner || c.state.overflowed() || c.link.halfway {
 		return false
 	}
 	return k.seq == c.link.seq || c.link.sending != nil && k.seq == c.link.sending.seq
@@ -241,9 +246,11 @@ func (c *Counts) tellHistory(ctx context.Context, k known, intact bool) error {
 	c.state.tell(windows)
 	c.link.greeted = windows
 	if c.opts.History != nil && furthest > 0 {
+		c.link.halfway = true
 		if err := c.tellPast(ctx, reach, furthest); err != nil {
 			return err
 		}
+		c.link.halfway = false
 	}
 	c.state.mark(names(fresh))
 	return nil

@@ -58,6 +58,8 @@ const (
 	gather       = 10 * time.Millisecond // outcomes are told together with those of so long after them
 	remembered   = 8 * 24 * time.Hour    // an instance; longer than the longest window
 	closePatient = 2 * time.Second
+
+	firstPatience = time.Second
 )
 
 // pace is how often Redis is looked after.
@@ -88,13 +90,14 @@ type Counts struct {
 	telling atomic.Bool   // a batch is under way
 	link    link          // used by one goroutine at a time
 	kick    chan struct{} // there is something to tell, or the link broke
-	stop    chan struct{}
+	ctx     context.Context
+	stop    context.CancelFunc
 	done    sync.WaitGroup
 	once    sync.Once
 }
 
-// Open connects, and keeps to it: a Redis that is away is joined when it comes. The
-// error is about the options. The context bounds how long the first try may take.
+// Open connects, and keeps to it: a Redis that is away is joined when it comes. It waits
+// for a second at most, or until the context ends. The error is about the options.
 func Open(ctx context.Context, opts Options) (*Counts, error) {
 	c, err := open(opts, usualPace(), newScripts(windowsLua))
 	if err != nil {
@@ -105,8 +108,18 @@ func Open(ctx context.Context, opts Options) (*Counts, error) {
 }
 
 func (c *Counts) begin(ctx context.Context) {
-	c.attend(ctx)
-	c.done.Go(c.run)
+	tried := make(chan struct{})
+	c.done.Go(func() {
+		c.attend(c.ctx)
+		close(tried)
+		c.run()
+	})
+	ctx, cancel := context.WithTimeout(ctx, firstPatience)
+	defer cancel()
+	select {
+	case <-tried:
+	case <-ctx.Done(): // there is much to tell it
+	}
 }
 
 // open is Open without a look at Redis.
@@ -121,8 +134,9 @@ func open(opts Options, pace pace, scripts scripts) (*Counts, error) {
 	}
 	c := &Counts{
 		opts: opts, client: client, scripts: scripts, pace: pace, owner: owner, start: opts.Now(),
-		kick: make(chan struct{}, 1), stop: make(chan struct{}),
+		kick: make(chan struct{}, 1),
 	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.keys.Store(&keys{prefix: opts.Prefix, instance: opts.Name, owner: owner})
 	c.state.init()
 	c.windows.Store(&opts.Windows)
@@ -181,7 +195,7 @@ func (c *Counts) seconds() int64 { return int64(c.opts.Now().Sub(c.start) / time
 func (c *Counts) Close() error {
 	var err error
 	c.once.Do(func() {
-		close(c.stop)
+		c.stop()
 		c.done.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), closePatient)
 		defer cancel()
