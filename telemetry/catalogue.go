@@ -77,6 +77,21 @@ func Catalogue() []Metric {
 		{Name: "pratique_audit_blocklistings", Type: "gauge", Watch: "More than 0: an address or domain of yours is on a blocklist."},
 		{Name: "pratique_audit_last_run_timestamp_seconds", Type: "gauge"},
 		{Name: "pratique_audit_duration_seconds", Type: "gauge"},
+		{Name: "pratique_queue_up", Type: "gauge", When: "watch", Watch: "0: the queue can't be looked into, or never was."},
+		{Name: "pratique_queue_messages", Type: "gauge", Labels: []Label{{"queue", "active, deferred, hold, incoming and what else the MTA has"}}, When: "watch",
+			Watch: "A queue that grows is mail that does not get through: pratique queue tells why."},
+		{Name: "pratique_queue_oldest_seconds", Type: "gauge", Labels: []Label{{"queue", "the same"}}, When: "watch"},
+		{Name: "pratique_queue_recipients", Type: "gauge", When: "watch"},
+		{Name: "pratique_queue_deferred_recipients", Type: "gauge", Labels: []Label{{"class", "hard, soft, block, policy"}}, When: "watch",
+			Watch: "block and policy are receivers that do not want this server's mail."},
+		{Name: "pratique_queue_destination_recipients", Type: "gauge", Labels: []Label{{"destination", "the few domains with the most, at each look"}}, When: "watch"},
+		{Name: "pratique_queue_look_seconds", Type: "gauge", When: "watch"},
+		{Name: "pratique_bounces_last_day", Type: "gauge", Labels: []Label{{"class", "hard, soft, block, policy, unverified"}}, When: "watch"},
+		{Name: "pratique_complaints_last_day", Type: "gauge", Labels: []Label{{"certain", "yes, no"}}, When: "watch"},
+		{Name: "pratique_feedback_share_last_day", Type: "gauge", Labels: []Label{{"kind", "bounces, complaints"}}, When: "watch",
+			Watch: "Receivers act at 0.003 of complaints, and at bounces above 0.05."},
+		{Name: "pratique_suppressed_recipients", Type: "gauge", When: "watch"},
+		{Name: "pratique_feedback_failing", Type: "gauge", When: "watch"},
 		{Name: "pratique_redis_up", Type: "gauge", When: "a shared store", Watch: "0: each machine holds to the limits by itself."},
 		{Name: "pratique_redis_backlog", Type: "gauge", When: "a shared store"},
 		{Name: "pratique_redis_request_duration_seconds", Type: "histogram", When: "a shared store", Watch: "What the shared store adds to each message."},
@@ -124,8 +139,8 @@ Prometheus, and sent to Graphite if you like: [monitoring.md](monitoring.md) tel
 to take it in, and has alerts and a dashboard. What Go tells of itself (` + "`go_`" + `,
 ` + "`process_`" + `) stands there as well.
 
-No label has a client, a login, an address or, but for at most 20 that are broken, a
-domain in it: anybody who can send could make as many time series as he likes.
+No label has a client, a login or an address in it, and a domain only where there are a
+few at a time (20 that are broken, the busiest of the queue): anybody who can send could make as many time series as he likes.
 Those figures are in ` + "`pratique rates`" + `, in ` + "`pratique check-rate`" + ` and in the journal.
 In Graphite a name is that of the metric without ` + "`pratique_`" + `, followed by the values of
 its labels in the order of their names.

@@ -36,6 +36,8 @@ func everything(t testing.TB) *Metrics {
 	m.AlertDelivery("log", "delivered")
 	m.Journal(func() map[string]JournalStats { return map[string]JournalStats{"sqlite": {Written: 1}} })
 	m.Canaries("ok")
+	m.Queue(QueueStats{Messages: map[string]int{"active": 1}, Oldest: map[string]float64{"active": 1}, Deferred: map[string]int{"soft": 1}, Top: map[string]int{"example.net": 1}})
+	m.Feedback(FeedbackStats{Bounces: map[string]int{"hard": 1}})
 	m.Audited(time.Unix(400, 0), time.Second, map[[2]string]int{{"dns", "ok"}: 1}, 0)
 	m.Redis(func() bool { return true }, func() int { return 0 })
 	m.Clamd(true)
