@@ -88,10 +88,14 @@ var hourly = Window{Kind: rates.PerClient, Count: rates.CountMessages, Every: 36
 // options are those of an instance in a test.
 func options(url, name string) Options {
 	return Options{
-		URL: url, Prefix: "test", Name: name, Timeout: 200 * time.Millisecond, Windows: []Window{hourly},
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		URL: url, Prefix: "test", Name: name, Timeout: 3 * time.Second, // a busy machine is not to look like a Redis that is away
+		Windows: []Window{hourly},
+		Now:     time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 }
+
+// impatient is for tests of what happens when Redis does not answer in time.
+func impatient(o *Options) { o.Timeout = 200 * time.Millisecond }
 
 // openCounts opens an instance that ends with the test, unless the test ended it.
 func openCounts(t testing.TB, opts Options) *Counts {

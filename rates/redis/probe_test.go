@@ -58,6 +58,7 @@ func TestHints(t *testing.T) {
 		socketURL(replica):                  "",
 	} {
 		opts := options(url, "")
+		opts.Timeout = time.Second
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err := Probe(ctx, opts)
 		cancel()
@@ -79,6 +80,7 @@ func TestTLS(t *testing.T) {
 	startRedis(t, "--tls-port", port, "--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem",
 		"--tls-ca-cert-file", dir+"/cert.pem", "--tls-auth-clients", "no")
 	opts := options("rediss://127.0.0.1:"+port, "a")
+	opts.Timeout = 10 * time.Second
 	_, err := Probe(t.Context(), opts)
 	if err == nil || !strings.Contains(Hint(err), "certificate") {
 		t.Errorf("a certificate that nobody knows: %v", err)
