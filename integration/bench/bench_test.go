@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -91,8 +93,33 @@ func TestFamilyHasChildren(t *testing.T) {
 	if err := p.close(); err != nil {
 		t.Error(err)
 	}
+	_, err = cpuTime(pids)
+	_, memoryErr := readMemory(pids)
+	if err := errors.Join(err, memoryErr, resetPeaks(pids)); err != nil {
+		t.Errorf("a child that has ended: %v", err)
+	}
+	if _, err := cpuTime([]int{p.pid()}); err == nil {
+		t.Error("the time of a program that has ended was read")
+	}
 	if pids, err = family(os.Getpid()); err != nil || slices.Contains(pids, p.pid()) {
 		t.Errorf("%d is still in %v: %v", p.pid(), pids, err)
+	}
+}
+
+// A child leaves its time to its parent.
+func TestTimeOfChildrenThatHaveEnded(t *testing.T) {
+	self := []int{os.Getpid()}
+	before, err := cpuTime(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := cpuTime(self)
+	if spent := cmd.ProcessState.UserTime(); err != nil || after-before < spent-2*tick {
+		t.Errorf("a child spent %v, and %v are told, %v", spent, after-before, err)
 	}
 }
 

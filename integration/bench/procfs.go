@@ -17,9 +17,11 @@ const tick = 10 * time.Millisecond
 
 // Fields of /proc/PID/stat behind the command name, from 0 (proc_pid_stat(5) counts state as 3).
 const (
-	statParent = 1
-	statUser   = 11
-	statSystem = 12
+	statParent         = 1
+	statUser           = 11
+	statSystem         = 12
+	statChildrenUser   = 13 // of those that have ended and were waited for
+	statChildrenSystem = 14
 )
 
 // family returns a process and all that descend from it, or none for 0.
@@ -69,21 +71,26 @@ func readStat(pid int) ([]string, error) {
 		return nil, err
 	}
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) <= statSystem {
+	if len(fields) <= statChildrenSystem {
 		return nil, fmt.Errorf("/proc/%d/stat: %q", pid, text)
 	}
 	return fields, nil
 }
 
-// cpuTime is the time that processes have spent on a CPU, in user and in kernel mode.
+// cpuTime is the time that a family has spent on a CPU, in user and in kernel mode. A
+// child that has ended since it was found has left its time to its parent: a daemon may
+// run other programs now and then.
 func cpuTime(pids []int) (time.Duration, error) {
 	var ticks int64
-	for _, pid := range pids {
+	for n, pid := range pids {
 		fields, err := readStat(pid)
+		if n > 0 && gone(err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
-		for _, i := range []int{statUser, statSystem} {
+		for _, i := range []int{statUser, statSystem, statChildrenUser, statChildrenSystem} {
 			n, err := strconv.ParseInt(fields[i], 10, 64)
 			if err != nil {
 				return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
@@ -96,8 +103,9 @@ func cpuTime(pids []int) (time.Duration, error) {
 
 // resetPeaks has the kernel forget the processes' peak memory (proc_pid_clear_refs(5)).
 func resetPeaks(pids []int) error {
-	for _, pid := range pids {
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+	for n, pid := range pids {
+		err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+		if err != nil && !(n > 0 && gone(err)) {
 			return err
 		}
 	}
@@ -114,12 +122,15 @@ type memory struct {
 
 func readMemory(pids []int) (memory, error) {
 	var m memory
-	for _, pid := range pids {
+	for n, pid := range pids {
 		rollup, err := readKilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss")
-		if err != nil {
-			return m, err
+		var status map[string]int64
+		if err == nil {
+			status, err = readKilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmHWM", "VmRSS")
 		}
-		status, err := readKilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmHWM", "VmRSS")
+		if n > 0 && gone(err) {
+			continue
+		}
 		if err != nil {
 			return m, err
 		}
