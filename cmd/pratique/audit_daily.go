@@ -66,6 +66,7 @@ func (d *daemon) lastAudit() time.Time {
 	}
 	if ok {
 		d.showAudit(r, 0)
+		d.alertAudit(r) // what was told before a restart lasts until it is found to be over
 	}
 	return r.At
 }

@@ -58,10 +58,10 @@ func (d *daemon) nearLimits() []dashboard.Limit {
 	return near
 }
 
-// usualBands returns what is usual in each hour of all mail together.
+// usualBands returns what is usual in each hour of all mail together, in messages.
 func (d *daemon) usualBands(since, until time.Time) []dashboard.Band {
 	var bands []dashboard.Band
-	for _, b := range d.usual.baselines.Bands(baseline.Total, baseline.Total, since, until) {
+	for _, b := range d.usual.baselines.Bands(baseline.Messages, baseline.Messages, since, until) {
 		if b.Usual {
 			bands = append(bands, dashboard.Band{At: b.At, Low: b.Low, Median: b.Median, High: b.High})
 		}

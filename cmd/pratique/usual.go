@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,24 +36,41 @@ type usual struct {
 	// bulk senders; nil: nobody audits.
 	wouldFail func(ctx context.Context, domain string) []string
 
-	raised map[[2]string]bool // alerts of ours that are raised, by name and subject
-	saved  int64              // the hour in which the baselines were saved last
+	raised  map[[2]string]bool // alerts of ours that are raised, by name and subject
+	saved   int64              // the hour in which the baselines were saved last
+	written map[string][]byte  // what was saved last, by file
 }
 
 // openUsual opens what was learned. A file that can't be used is set aside: what was
 // learned is not worth keeping mail from leaving.
 func (d *daemon) openUsual(cfg *configs.Config) {
-	u := &usual{daemon: d, raised: map[[2]string]bool{}}
-	u.baselines = baseline.OfMail(cfg.Baseline)
-	d.takeOver(filepath.Join(cfg.State, baselineFile), u.baselines.Load)
-	u.sent = bulk.New(cfg.Bulk, d.env.now)
-	d.takeOver(filepath.Join(cfg.State, bulkFile), u.sent.Load)
+	u := &usual{daemon: d, raised: map[[2]string]bool{}, written: map[string][]byte{}}
 	u.wouldFail = d.missingOf
+	u.baselines = baseline.OfMail(cfg.Baseline)
+	u.sent = bulk.New(cfg.Bulk, d.env.now)
+	for name, part := range u.parts() {
+		d.takeOver(filepath.Join(cfg.State, name), part.Unmarshal)
+	}
 	d.usual = u
 }
 
-func (d *daemon) takeOver(path string, load func(path string) error) {
-	switch err := load(path); {
+// lasting is what is kept over a restart.
+type lasting interface {
+	Marshal() ([]byte, error)
+	Unmarshal(text []byte) error
+}
+
+// parts are what is kept, by the file in the state folder.
+func (u *usual) parts() map[string]lasting {
+	return map[string]lasting{baselineFile: u.baselines, bulkFile: u.sent}
+}
+
+func (d *daemon) takeOver(path string, unmarshal func([]byte) error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = unmarshal(text)
+	}
+	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 	case errors.Is(err, baseline.ErrDamaged), errors.Is(err, bulk.ErrDamaged):
 		d.log.Warn("what was learned of the usual rates is damaged, and begins anew", "aside", path+".damaged",
@@ -123,20 +141,45 @@ func (u *usual) minute(ctx context.Context) {
 		}
 	}
 	u.raised = now
+	u.alertUncounted()
 	u.save(false)
 }
 
 // save writes the counts of bulk mail, and once an hour, and at the end, what was learned.
 func (u *usual) save(all bool) {
-	state := u.started.State
-	err := u.sent.Save(filepath.Join(state, bulkFile))
-	if hour := u.env.now().Unix() / 3600; all || hour != u.saved {
-		err = errors.Join(err, u.baselines.Save(filepath.Join(state, baselineFile)))
-		u.saved = hour
+	hour := u.env.now().Unix() / 3600
+	for name, part := range u.parts() {
+		if name == baselineFile && !all && hour == u.saved {
+			continue
+		}
+		text, err := part.Marshal()
+		if err == nil && !bytes.Equal(text, u.written[name]) {
+			err = replaceFile(filepath.Join(u.started.State, name), text)
+		}
+		if err != nil {
+			u.log.Error("what is usual can't be saved; mail goes on", "error", err)
+			continue
+		}
+		u.written[name] = text
+	}
+	u.saved = hour
+}
+
+// replaceFile puts a file in the place of another in one step.
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		u.log.Error("what is usual can't be saved; mail goes on", "error", err)
+		os.Remove(f.Name())
 	}
+	return err
 }
 
 // deviating are the series that are not as usual, as alerts. When nothing leaves at
@@ -260,4 +303,16 @@ func bulkText(l bulk.Level) string {
 		of = fmt.Sprintf("and so is a bulk sender from now on (%d a day)", l.Threshold)
 	}
 	return fmt.Sprintf("%s and its subdomains sent %d messages to %s in 24 hours, %s. %s", l.Domain, l.Count, l.Receiver, of, bulk.Demands(l.Receiver))
+}
+
+// alertUncounted tells that the counts of limits can't be written down.
+func (u *usual) alertUncounted() {
+	if u.store == nil {
+		return
+	}
+	if err := u.store.Health(); err != nil {
+		u.alerts.Raise(alerts.Alert{Name: "counters_unsaved", Severity: alerts.Warning, Text: "limits hold, and a restart would forget what was sent: " + err.Error()})
+		return
+	}
+	u.alerts.Clear("counters_unsaved", "")
 }

@@ -223,3 +223,16 @@ func BenchmarkUsual(b *testing.B) {
 		}
 	}
 }
+
+// The page draws what is usual in messages.
+func TestBandsOfThePage(t *testing.T) {
+	s := newWatched(t, t.TempDir(), time.Date(2026, 9, 3, 0, 0, 0, 0, time.UTC))
+	if got := s.usualBands(s.now.Add(-24*time.Hour), s.now); len(got) > 0 {
+		t.Errorf("of nothing: %+v", got)
+	}
+	s.minutes(5*24*60, true, "10.0.0.1", "10.0.0.2")
+	got := s.usualBands(s.now.Add(-24*time.Hour), s.now)
+	if len(got) != 24 || got[3].Low != 480 || got[3].Median != 480 || got[3].High != 480 || !got[3].At.Equal(s.now.Add(-21*time.Hour)) {
+		t.Errorf("%d hours, %+v", len(got), got)
+	}
+}

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -33,7 +31,6 @@ func newPlayed(t testing.TB, feed map[string]source) *played {
 
 // run plays some time and returns what was said in it, each deviation once.
 func (p *played) run(d time.Duration) string {
-	p.t.Helper()
 	var said []string
 	seen := map[string]bool{}
 	for until := p.now.Add(d); p.now.Before(until); {
@@ -61,10 +58,26 @@ func (p *played) wants(d time.Duration, want string) {
 	}
 }
 
-// learned is a set that knows three weeks of an office, and of a nightly job.
+// threeWeeks is what a set knows after three weeks of an office, and of a nightly job.
+var threeWeeks = sync.OnceValue(func() []byte {
+	p := newPlayed(nil, map[string]source{"office": office(600), "job": cron(20, 3, 5)})
+	if said := p.run(3 * weekLong); said != "" {
+		panic("while it learned it said " + said)
+	}
+	text, err := p.Marshal()
+	if err != nil {
+		panic(err)
+	}
+	return text
+})
+
+// learned is a set that knows that.
 func learned(t testing.TB) *played {
 	p := newPlayed(t, map[string]source{"office": office(600), "job": cron(20, 3, 5)})
-	p.wants(3*weekLong, "")
+	if err := p.Unmarshal(threeWeeks()); err != nil {
+		t.Fatal(err)
+	}
+	p.now = p.now.Add(3 * weekLong)
 	return p
 }
 
@@ -118,21 +131,17 @@ func TestWhatIsNotSeenIsNotZero(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "baseline")
 	p := learned(t)
 	p.run(11 * time.Hour)
 	for range 300 {
 		p.Share("k", "office", p.now, true)
 	}
-	if err := p.Save(path); err != nil {
+	text, err := p.Marshal()
+	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
 	again := newPlayed(t, map[string]source{"office": steady(0), "job": cron(20, 3, 5)})
-	if err := again.Load(path); err != nil {
+	if err := again.Unmarshal(text); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := again.snapshot(), p.snapshot(); !reflect.DeepEqual(sorted(got), sorted(want)) {
@@ -153,33 +162,22 @@ func sorted(k kept) map[string]keptSeries {
 	return all
 }
 
-func TestLoadBadFiles(t *testing.T) {
+func TestDamage(t *testing.T) {
 	p := newPlayed(t, nil)
 	p.Observe("k", "a", start, 1)
-	path := filepath.Join(t.TempDir(), "baseline")
-	if err := p.Load(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no file: %v", err)
-	}
-	if err := p.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	good, err := os.ReadFile(path)
+	good, err := p.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := bytes.Clone(good)
 	changed[len(changed)/2] ^= 1
 	for name, text := range map[string][]byte{"empty": nil, "cut": good[:len(good)-1], "changed": changed, "other": []byte("SQLite format 3\x00"), "head alone": []byte(magic)} {
-		os.WriteFile(path, text, 0o600)
-		if err := p.Load(path); !errors.Is(err, ErrDamaged) {
+		if err := p.Unmarshal(text); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := p.Save(filepath.Join(path, "gone")); err == nil {
-		t.Error("saved where nothing can be")
-	}
 	if len(p.Keys("k")) != 1 {
-		t.Error("a file that can't be read took what was known")
+		t.Error("what can't be read took what was known")
 	}
 }
 
@@ -187,11 +185,10 @@ func FuzzDecode(f *testing.F) {
 	p := newPlayed(f, nil)
 	p.Observe("k", "a", start, 1)
 	p.Share("k", "a", start, true)
-	path := filepath.Join(f.TempDir(), "baseline")
-	if err := p.Save(path); err != nil {
+	good, err := p.Marshal()
+	if err != nil {
 		f.Fatal(err)
 	}
-	good, _ := os.ReadFile(path)
 	f.Add(good)
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
-// kept is the file: what is known, without what is open, which shows again.
+// kept is what is kept: all that is known, without what is open, which shows again.
 type kept struct {
 	Minute  int64
 	Covered []keptCover
@@ -40,28 +38,24 @@ type keptDay struct {
 	Hours [48]uint16
 }
 
-// The file begins with this and the SHA-256 of the rest.
+// What is kept begins with this and the SHA-256 of the rest.
 const magic = "pratique baseline 1\n"
 
-// ErrDamaged is a file that is not whole, or none of ours.
-var ErrDamaged = errors.New("the file is damaged")
+// ErrDamaged says that what was kept is not whole, or none of ours.
+var ErrDamaged = errors.New("the baselines are damaged")
 
-// maxFile bounds what is read, in octets.
-const maxFile = 256 << 20
+// maxKept bounds what is read, in octets.
+const maxKept = 256 << 20
 
-// Save writes what is known into a file, in one step.
-func (s *Set) Save(path string) error {
+// Marshal returns what is known, to be kept over a restart.
+func (s *Set) Marshal() ([]byte, error) {
 	var body bytes.Buffer
 	z, _ := flate.NewWriter(&body, flate.BestSpeed) // no error with a level that there is
 	if err := errors.Join(gob.NewEncoder(z).Encode(s.snapshot()), z.Close()); err != nil {
-		return fmt.Errorf("write the baselines: %w", err)
+		return nil, fmt.Errorf("encode the baselines: %w", err)
 	}
 	sum := sha256.Sum256(body.Bytes())
-	text := slices.Concat([]byte(magic), sum[:], body.Bytes())
-	if err := replace(path, text); err != nil {
-		return fmt.Errorf("write the baselines: %w", err)
-	}
-	return nil
+	return slices.Concat([]byte(magic), sum[:], body.Bytes()), nil
 }
 
 func (s *Set) snapshot() kept {
@@ -107,16 +101,12 @@ func cloneDays(days []mixDay) []mixDay {
 	return all
 }
 
-// Load takes over what a file knows; what the set knew is forgotten. The error wraps
-// fs.ErrNotExist if there is none, and ErrDamaged if it can't be understood.
-func (s *Set) Load(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the baselines: %w", err)
-	}
+// Unmarshal takes over what Marshal returned; what the set knew is forgotten. The
+// error wraps ErrDamaged if it can't be understood, and nothing is changed then.
+func (s *Set) Unmarshal(text []byte) error {
 	k, err := decode(text)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return err
 	}
 	s.restore(k)
 	return nil
@@ -132,7 +122,7 @@ func decode(text []byte) (kept, error) {
 	if is := sha256.Sum256(body); !bytes.Equal(is[:], sum) {
 		return k, ErrDamaged
 	}
-	if err := gob.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxFile)).Decode(&k); err != nil {
+	if err := gob.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxKept)).Decode(&k); err != nil {
 		return k, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return k, nil
@@ -175,21 +165,4 @@ func (k keptSeries) restore(parts int) *series {
 		x.mix = &shares{now: k.MixNow, last: k.MixLast, days: slices.DeleteFunc(k.Mix, whole)}
 	}
 	return x
-}
-
-// replace puts a file in the place of another in one step.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }

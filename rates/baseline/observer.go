@@ -42,6 +42,9 @@ func (b *Observer) Observe(m *message.Message, o message.Outcome) {
 	client, login, domain := clientKey(m.Client), strings.ToLower(m.Client.Login), senderDomain(m.Sender)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if x := s.find(Messages, Messages, at); x != nil {
+		x.now++
+	}
 	for _, f := range [...]struct{ kind, key string }{{Total, Total}, {Client, client}, {Login, login}, {SenderDomain, domain}} {
 		if f.key == "" {
 			continue

@@ -43,6 +43,10 @@ func TestObserver(t *testing.T) {
 		"sender_domain <>":          "1 of 1: 0 1 0",
 		"sender_domain local":       "0 of 1: 0 0 1",
 	}
+	if n := s.table(Messages).series[Messages].now; n != 3 {
+		t.Errorf("%v messages", n)
+	}
+	delete(s.table(Messages).series, Messages)
 	for _, table := range s.tables {
 		for key, x := range table.series {
 			got := fmt.Sprintf("%v of %v: %v %v %v", x.now, x.mix.now[0], x.mix.now[1], x.mix.now[2], x.mix.now[3])

@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -63,6 +64,8 @@ const (
 	Client       = "client"
 	Login        = "login"
 	SenderDomain = "sender_domain"
+	// Messages has one series, of that name: all messages that were judged, to be drawn.
+	Messages = "messages"
 	// Queue is for the sizes of the MTA's queues, which are a level: one Observe a minute.
 	Queue = "queue"
 )
@@ -89,6 +92,7 @@ func (o Options) kinds() []Kind {
 		{Name: Client, Max: o.Series, Least: least, Drops: true},
 		{Name: Login, Max: o.Series, Least: least, Drops: true},
 		{Name: SenderDomain, Max: o.Series, Least: least, Drops: true},
+		{Name: Messages, Max: 1, Least: math.Inf(1)},
 		{Name: Queue, Max: maxQueues, Least: queueLeast, Gauge: true},
 	}
 }

@@ -50,10 +50,9 @@ func Steps() []int { return []int{60, 80, 95, 100} }
 type Counter struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	opts    Options
-	pairs   map[pair]*day
-	changed bool
+	mu    sync.Mutex
+	opts  Options
+	pairs map[pair]*day
 }
 
 // pair is a domain and a receiver.
@@ -115,7 +114,6 @@ func (c *Counter) count(p pair) {
 	}
 	d.advance(slot)
 	d.slots[slot%int64(slots)]++
-	c.changed = true
 }
 
 // advance empties the slots that have come round since. A clock that was put back
@@ -183,12 +181,10 @@ func (c *Counter) Levels() []Level {
 			}
 		}
 		if l.Step == 100 && d.reached.IsZero() {
-			d.reached, c.changed = now, true
-			l.Reached = now
+			d.reached, l.Reached = now, now
 		}
 		if l.Count == 0 && d.reached.IsZero() {
 			delete(c.pairs, p)
-			c.changed = true
 			continue
 		}
 		all = append(all, l)

@@ -1,11 +1,9 @@
 package bulk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -135,54 +133,36 @@ func TestAClockThatIsPutBack(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "bulk.json")
 	c, clock := newCounter(10)
-	if err := c.Load(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
 	send(c, 12, "a@example.org", "x@gmail.com")
 	clock.now = clock.now.Add(5 * time.Hour)
 	send(c, 3, "a@example.org", "x@gmail.com", "y@aol.com")
 	want := c.Levels()
-	if err := c.Save(path); err != nil {
+	text, err := c.Marshal()
+	if err != nil {
 		t.Fatal(err)
 	}
 	again := New(Options{Threshold: 10}, clock.read)
-	if err := again.Load(path); err != nil {
+	if err := again.Unmarshal(text); err != nil {
 		t.Fatal(err)
 	}
 	if got := again.Levels(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
+	if more, err := again.Marshal(); err != nil || !bytes.Equal(more, text) {
+		t.Errorf("%v: nothing was counted, and it is\n%s, not\n%s", err, more, text)
+	}
 	clock.now = clock.now.Add(20 * time.Hour) // the first twelve are out of the window, and it stays reached
 	if got := again.Levels(); got[0].Count != 3 || got[0].Reached.IsZero() {
 		t.Errorf("%+v", got)
 	}
-	os.Remove(path)
-	if err := c.Save(path); err != nil || exists(path) {
-		t.Errorf("nothing has changed, %v", err)
-	}
-	send(c, 1, "a@example.org", "x@gmail.com")
-	if err := c.Save(filepath.Join(path, "gone")); err == nil {
-		t.Error("saved where nothing can be")
-	}
-	if err := c.Save(path); err != nil || !exists(path) {
-		t.Errorf("what could not be saved is saved later: %v", err)
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func TestDamage(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "bulk.json")
 	c, _ := newCounter(10)
 	for text, damaged := range map[string]bool{"": true, "{": true, `{"pairs":[{"last":-1,"slots":[1]}]}`: false,
 		`{"pairs":[{"last":9223372036854775807,"slots":[1]},{"last":5000,"slots":null}]}`: false} {
-		os.WriteFile(path, []byte(text), 0o600)
-		if err := c.Load(path); errors.Is(err, ErrDamaged) != damaged {
+		if err := c.Unmarshal([]byte(text)); errors.Is(err, ErrDamaged) != damaged {
 			t.Errorf("%q: %v", text, err)
 		}
 		c.Levels()

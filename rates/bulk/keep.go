@@ -1,15 +1,15 @@
 package bulk
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 )
 
-// kept is the file.
+// kept is what is kept, as JSON.
 type kept struct {
 	Pairs []keptPair `json:"pairs"`
 }
@@ -22,17 +22,15 @@ type keptPair struct {
 	Reached  time.Time `json:"reached,omitzero"`
 }
 
-// ErrDamaged is a file that can't be understood.
-var ErrDamaged = errors.New("the file is damaged")
+// ErrDamaged says that what was kept can't be understood.
+var ErrDamaged = errors.New("the counts of bulk mail are damaged")
 
-// Save writes what was counted into a file, in one step, if it has changed since.
-func (c *Counter) Save(path string) error {
+// Marshal returns what was counted, to be kept over a restart. It is the same as long
+// as nothing else was counted.
+func (c *Counter) Marshal() ([]byte, error) {
 	c.mu.Lock()
-	if !c.changed {
-		c.mu.Unlock()
-		return nil
-	}
-	var k kept
+	defer c.mu.Unlock()
+	k := kept{Pairs: []keptPair{}}
 	for p, d := range c.pairs {
 		kp := keptPair{Domain: p.domain, Receiver: p.receiver, Last: d.last, Reached: d.reached, Slots: make([]uint32, slots)}
 		for i := range kp.Slots {
@@ -40,31 +38,18 @@ func (c *Counter) Save(path string) error {
 		}
 		k.Pairs = append(k.Pairs, kp)
 	}
-	c.changed = false
-	c.mu.Unlock()
-	text, err := json.Marshal(k)
-	if err == nil {
-		err = replace(path, text)
-	}
-	if err != nil {
-		c.mu.Lock()
-		c.changed = true
-		c.mu.Unlock()
-		return fmt.Errorf("write the counts of bulk mail: %w", err)
-	}
-	return nil
+	slices.SortFunc(k.Pairs, func(a, b keptPair) int {
+		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Receiver, b.Receiver))
+	})
+	return json.Marshal(k)
 }
 
-// Load takes over what a file knows. The error wraps fs.ErrNotExist if there is none,
-// and ErrDamaged if it can't be understood.
-func (c *Counter) Load(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the counts of bulk mail: %w", err)
-	}
+// Unmarshal takes over what Marshal returned. The error wraps ErrDamaged if it can't
+// be understood.
+func (c *Counter) Unmarshal(text []byte) error {
 	var k kept
 	if err := json.Unmarshal(text, &k); err != nil {
-		return fmt.Errorf("read %s: %w: %w", path, ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,21 +64,4 @@ func (c *Counter) Load(path string) error {
 		c.pairs[pair{kp.Domain, kp.Receiver}] = d
 	}
 	return nil
-}
-
-// replace puts a file in the place of another in one step.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }

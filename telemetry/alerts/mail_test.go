@@ -11,8 +11,11 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -295,6 +298,23 @@ func TestSecret(t *testing.T) {
 	for _, key := range keys {
 		if len(key) != keySize || !bytes.Equal(key, keys[0]) {
 			t.Errorf("keys %x and %x", keys[0], key)
+		}
+	}
+	info, err := os.Stat(filepath.Join(state, keyFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret: %v, %v", info.Mode(), err)
+	}
+	if os.Geteuid() == 0 {
+		theirs := t.TempDir()
+		if err := os.Chown(theirs, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewSeal(theirs, time.Now).open(); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(theirs, keyFile))
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 65534 {
+			t.Errorf("root keeps the secret from the daemon: %+v, %v", info.Sys(), err)
 		}
 	}
 	if _, err := NewSeal(state+"/gone", time.Now).open(); err == nil {
