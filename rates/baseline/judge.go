@@ -157,6 +157,7 @@ func (s *Set) judgeNow(t *table, key string, x *series, now time.Time) {
 		}
 	}
 	if !t.Drops {
+		s.note(t, key, Drop, "", nil, now)
 		return
 	}
 	open := s.open[openKey{kind: t.Name, key: key, what: Drop}]

@@ -3,6 +3,7 @@ package baseline
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ type Options struct {
 	Alerts      bool     `toml:"alerts"`       // whether deviations are told
 	SpikeFactor int      `toml:"spike_factor"` // how many times the highest usual count is a spike
 	SpikeLeast  int      `toml:"spike_least"`  // recipients, in ten minutes or an hour: less is no spike
+	Drops       []string `toml:"drops"`        // the kinds of series of which a drop is worth telling
 	Series      int      `toml:"series"`       // of each kind
 	Timezone    string   `toml:"timezone"`     // "": the system's
 	Ignore      []string `toml:"ignore"`       // series that are not told of, as alerts name them
@@ -19,7 +21,7 @@ type Options struct {
 
 // DefaultOptions learns and tells.
 func DefaultOptions() Options {
-	return Options{Alerts: true, SpikeFactor: 3, SpikeLeast: 50, Series: 500}
+	return Options{Alerts: true, SpikeFactor: 3, SpikeLeast: 50, Drops: []string{Total, Client, SenderDomain}, Series: 500}
 }
 
 // Bounds of the options.
@@ -43,8 +45,13 @@ func (o Options) Problems(report func(key, problem string)) {
 	if _, err := o.Zone(); err != nil {
 		report("timezone", fmt.Sprintf("%q is no time zone such as \"Europe/Berlin\" or \"UTC\"", o.Timezone))
 	}
+	for i, kind := range o.Drops {
+		if !isKind(kind) || kind == Queue {
+			report(fmt.Sprintf("drops[%d]", i), fmt.Sprintf("%q is none of total, client, login, sender_domain", kind))
+		}
+	}
 	for i, name := range o.Ignore {
-		if kind, _, _ := strings.Cut(name, " "); !isKind(strings.ReplaceAll(kind, "-", "_")) {
+		if kind, _, _ := strings.Cut(name, " "); !isKind(kind) {
 			report(fmt.Sprintf("ignore[%d]", i), fmt.Sprintf("%q is no series such as \"client 10.0.0.9\", \"login shop\", \"sender_domain example.org\" or \"total\"", name))
 		}
 	}
@@ -87,11 +94,11 @@ const queueLeast = 500
 // kinds are those that the options ask for.
 func (o Options) kinds() []Kind {
 	least := float64(o.SpikeLeast)
+	of := func(name string, most int) Kind {
+		return Kind{Name: name, Max: most, Least: least, Drops: slices.Contains(o.Drops, name)}
+	}
 	return []Kind{
-		{Name: Total, Max: 1, Least: least, Drops: true},
-		{Name: Client, Max: o.Series, Least: least, Drops: true},
-		{Name: Login, Max: o.Series, Least: least, Drops: true},
-		{Name: SenderDomain, Max: o.Series, Least: least, Drops: true},
+		of(Total, 1), of(Client, o.Series), of(Login, o.Series), of(SenderDomain, o.Series),
 		{Name: Messages, Max: 1, Least: math.Inf(1)},
 		{Name: Queue, Max: maxQueues, Least: queueLeast, Gauge: true},
 	}

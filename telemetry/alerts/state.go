@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -81,10 +82,11 @@ func (m *Manager) save() {
 	m.saving.Lock()
 	defer m.saving.Unlock()
 	m.mu.Lock()
-	r := Report{Active: m.sorted(), History: m.history, Untold: m.untold, Undelivered: m.undelivered()}
-	text, err := json.MarshalIndent(r, "", " ")
+	// Copies, so that nobody who raises an alert waits for the rest.
+	r := Report{Active: m.sorted(), History: slices.Clone(m.history), Untold: slices.Clone(m.untold), Undelivered: m.undelivered()}
 	m.changed = false
 	m.mu.Unlock()
+	text, err := json.MarshalIndent(r, "", " ")
 	if err == nil {
 		err = replace(filepath.Join(m.env.State, fileName), text)
 	}
