@@ -82,15 +82,22 @@ func matcherOf[V any](k Kind, keys []string, value V, ipv6Prefix int) *matcher[V
 	return m
 }
 
-// isFor reports whether a limit holds for what a pattern stands for, or a part of it.
+// isFor reports whether a limit may hold for something that a pattern stands for.
 func (l Limit) isFor(p pattern, ipv6Prefix int) bool {
-	k := Kind(max(index(kindNames[:], l.Per), 0))
-	only := matcherOf(k, l.Keys, struct{}{}, ipv6Prefix)
-	if only == nil || !p.isKey() {
+	if len(l.Keys) == 0 {
 		return true
 	}
-	_, ok := only.find(p.key())
-	return ok
+	k := Kind(max(index(kindNames[:], l.Per), 0))
+	for _, text := range l.Keys {
+		if own, err := parsePattern(k, text, ipv6Prefix); err == nil && p.network.IsValid() && own.network.Overlaps(p.network) {
+			return true
+		}
+	}
+	if p.network.IsValid() {
+		return false
+	}
+	_, ok := matcherOf(k, l.Keys, struct{}{}, ipv6Prefix).find(p.name)
+	return ok || !p.isKey()
 }
 
 // limits returns which of the limits an override is for.

@@ -85,3 +85,37 @@ func TestGuardsFollowOverrides(t *testing.T) {
 		}
 	}
 }
+
+// An override for what a limit is not for would do nothing.
+func TestOverridesOfWhatALimitIsFor(t *testing.T) {
+	limited := func(per string, keys ...string) Limit {
+		l := perHour(per, "messages", 5, "reject")
+		l.Keys = keys
+		return l
+	}
+	for _, c := range []struct {
+		limit Limit
+		key   string
+		want  bool
+	}{
+		{limited("client"), "10.0.0.1", true},
+		{limited("client", "10.0.0.0/8", "local"), "10.0.0.1", true},
+		{limited("client", "10.0.0.0/8"), "10.1.0.0/16", true},
+		{limited("client", "10.1.0.0/16"), "10.0.0.0/8", true},
+		{limited("client", "10.0.0.0/8"), "192.0.2.0/24", false},
+		{limited("client", "10.0.0.0/8"), "192.0.2.1", false},
+		{limited("client", "10.0.0.0/8"), "local", false},
+		{limited("sender", "example.org"), "info@example.org", true},
+		{limited("sender", "example.org"), "info@example.net", false},
+		{limited("sender", "info@example.org"), "example.org", true},
+		{limited("login", "shop"), "other", false},
+	} {
+		opts := Options{Store: "sqlite", IPv6Prefix: 64, Limits: []Limit{c.limit},
+			Overrides: []Override{{Per: c.limit.Per, Count: "messages", Keys: []string{c.key}, Max: 7}}}
+		problem := ""
+		opts.Problems(func(key, text string) { problem += key + ": " + text })
+		if (problem == "") != c.want {
+			t.Errorf("%q, for %q: %s", c.limit.Keys, c.key, problem)
+		}
+	}
+}

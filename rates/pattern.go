@@ -34,14 +34,6 @@ func (p pattern) isKey() bool {
 	return p.name[0] != '@' && p.name[0] != '.'
 }
 
-// key is how such a key is counted.
-func (p pattern) key() string {
-	if p.network.IsValid() {
-		return p.network.Addr().String()
-	}
-	return p.name
-}
-
 // parsePattern reads a pattern. Networks of IPv6 clients may not be smaller than
 // what is counted together.
 func parsePattern(k Kind, text string, ipv6Prefix int) (pattern, error) {

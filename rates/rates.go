@@ -13,12 +13,16 @@
 // known; Settle them at the end. A Store is a Ledger, and one that machines share
 // stands before it.
 //
+// A book has, for each key, the fingerprints of the recipients that it has written to,
+// which is how new ones are told. Orders of administrators, to block a key or count it
+// anew, are in a file of their own, which a running daemon looks at every second.
+//
 // Windows err on the safe side: never more than the maximum leaves in any span
 // of a limit's length. What left is counted until it is one length old and at
 // most a sixtieth of it (or one second) more.
 //
-// What does not live here: who may send at all, the words of the report's
-// command, and what counts are shown to whom.
+// What does not live here: who may send at all, the commands, and what is usual for a
+// key, which is in baseline.
 package rates
 
 import (

@@ -157,3 +157,22 @@ func TestACopyWritesNothing(t *testing.T) {
 		t.Errorf("left behind: %v, %v", files, err)
 	}
 }
+
+// What root orders belongs to the owner of the state folder, who has to read it.
+func TestOrdersBelongToTheOwnerOfTheFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root to give a file away")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	o := Order{At: newClock().Now(), By: "root", Do: DoBlock, Kind: "login", Key: "shop"}
+	if err := Tell(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, ordersName))
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != nobody || info.Mode().Perm() != ordersMode {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
