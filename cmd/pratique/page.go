@@ -38,6 +38,7 @@ func (d *daemon) pageSources() dashboard.Sources {
 	return dashboard.Sources{
 		State: d.started.State, Hostname: hostname(d.started), Version: "pratique " + shortRevision(), Now: d.env.now, Zone: time.Local, Log: d.log,
 		Limits: d.nearLimits, Usual: d.usualBands, Posture: d.lastPosture,
+		Queue: d.queueOverTime, Returned: d.cameBack,
 		Alerts: func() ([]alerts.Status, []alerts.Event) { return d.alerts.Active(), d.alerts.History() },
 	}
 }

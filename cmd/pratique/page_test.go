@@ -11,6 +11,7 @@ import (
 	"pratique/configs"
 	"pratique/dashboard"
 	"pratique/posture"
+	"pratique/watch/queue"
 )
 
 // The page has what the rooms know: here the last audit, behind the guard.
@@ -48,7 +49,9 @@ func TestPageOfTheDaemon(t *testing.T) {
 			t.Errorf("%s without a token: %d", path, code)
 		}
 	}
-	for _, path := range []string{"/", "/metrics", "/posture", "/limits", "/alerts", "/api/overview"} {
+	d.queued.Store(&queue.Sample{At: time.Now(), Messages: 12, Queues: map[string]queue.QueueSize{"deferred": {Messages: 12}},
+		Destinations: []queue.Destination{{Domain: "example.net", Recipients: 11}}})
+	for _, path := range []string{"/", "/metrics", "/posture", "/limits", "/queue", "/alerts", "/api/overview"} {
 		if code, text := get(path, cfg.Dashboard.Token); code != http.StatusOK {
 			t.Errorf("%s: %d %.300s", path, code, text)
 		}
@@ -56,6 +59,9 @@ func TestPageOfTheDaemon(t *testing.T) {
 	_, text := get("/posture", cfg.Dashboard.Token)
 	if dmarc, spf := strings.Index(text, "DMARC"), strings.Index(text, "SPF"); dmarc < 0 || spf < dmarc || !strings.Contains(text, "_dmarc.example.org. TXT") {
 		t.Errorf("the audit is not shown, the worst first:\n%s", text)
+	}
+	if _, text := get("/queue", cfg.Dashboard.Token); !strings.Contains(text, "<b>12</b> deferred") || !strings.Contains(text, "example.net") {
+		t.Errorf("the queue is not shown:\n%s", text)
 	}
 	if missing := d.missingOf(t.Context(), "example.org"); len(missing) != 1 || missing[0] != "DMARC: no record" {
 		t.Errorf("missing of the domain: %q", missing)

@@ -109,6 +109,7 @@ func (w *queueWatch) sample(ctx context.Context, o watch.Options) (*queue.Sample
 // forget takes back what was told of a queue that is not looked at any more.
 func (w *queueWatch) forget() {
 	w.failing, w.last = false, nil
+	w.queued.Store(nil)
 	w.metrics.QueueDown()
 	w.alerts.Clear(queueAlert, "size")
 	w.alerts.Clear(queueAlert, "age")
@@ -118,6 +119,7 @@ const queueAlert = "queue_growing"
 
 func (w *queueWatch) tell(o watch.Options, s *queue.Sample, err error) {
 	w.last = s
+	w.queued.Store(s)
 	if err != nil {
 		w.metrics.QueueDown()
 		if none := errors.Is(err, queue.ErrNone) && o.Queue == "auto"; !w.failing && none {

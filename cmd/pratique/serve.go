@@ -28,6 +28,7 @@ import (
 	"pratique/telemetry"
 	"pratique/telemetry/alerts"
 	"pratique/watch"
+	"pratique/watch/queue"
 )
 
 // clamdWatch is how often the daemon asks clamd how it is, to say in the log when it goes and comes.
@@ -94,8 +95,9 @@ type daemon struct {
 	counter  *watch.Counter
 	gone     watch.Gone // recipients that are refused
 	current  atomic.Pointer[message.Pipeline]
-	limits   atomic.Pointer[rates.Rates] // of the current configuration
-	unwatch  context.CancelFunc          // ends the watch over the clamd of the current configuration
+	queued   atomic.Pointer[queue.Sample] // the last look into the MTA's queue; nil: it is not known
+	limits   atomic.Pointer[rates.Rates]  // of the current configuration
+	unwatch  context.CancelFunc           // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
 
 	using   sync.Mutex      // held while another configuration, or other keys, come into force
