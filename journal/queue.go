@@ -130,6 +130,7 @@ func (q *queue) run() {
 		if stopping && (len(batch) > 0 || len(q.entries) == 0) {
 			if left := int(q.waiting.Swap(0)); left > 0 {
 				q.lose(left, q.now())
+				q.tellLoss(q.takeGap())
 			}
 			return
 		}
