@@ -207,7 +207,7 @@ func TestAFullDiskCostsRecordsOnly(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}
-	const told = queueRecords + 2000
+	const told = queueRecords + batchRecords + 2000
 	for n := range told {
 		f.observe(t, 100+n)
 	}
