@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type readFile struct {
 // How reading uses files.
 const (
 	readersAtOnce = 2 // of one file
+	filesAtOnce   = 8 // that are looked into for an id
 	readIdle      = time.Minute
 )
 
@@ -73,20 +75,13 @@ func (r *Reader) file(ctx context.Context, name fileName) (*readFile, error) {
 	}
 	_, err = os.Stat(path + "-wal")
 	quiet := errors.Is(err, fs.ErrNotExist)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f := r.open[name]
-	if f != nil && (!os.SameFile(f.inode, info) || f.quiet != quiet || f.quiet && !f.inode.ModTime().Equal(info.ModTime())) {
-		_ = f.db.Close() // queries under way end first
-		delete(r.open, name)
-		f = nil
-	}
+	f := r.kept(name, info, quiet)
 	if f == nil {
 		if f, err = openToRead(ctx, name, path, quiet); err != nil {
 			return nil, err
 		}
 		f.inode = info
-		r.open[name] = f
+		f = r.keep(name, f)
 	}
 	if !f.usable {
 		return nil, fs.ErrNotExist
@@ -96,8 +91,38 @@ func (r *Reader) file(ctx context.Context, name fileName) (*readFile, error) {
 			return nil, err
 		}
 	}
-	copied := *f // what others are told meanwhile is of no matter
-	return &copied, nil
+	return f, nil
+}
+
+// kept returns a copy of what is open of a file; nil if that is nothing, or it is not
+// the file that is there now.
+func (r *Reader) kept(name fileName, now os.FileInfo, quiet bool) *readFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.open[name]
+	if f == nil {
+		return nil
+	}
+	if os.SameFile(f.inode, now) && f.quiet == quiet && (!quiet || f.inode.ModTime().Equal(now.ModTime())) {
+		copied := *f
+		return &copied
+	}
+	_ = f.db.Close() // queries under way end first
+	delete(r.open, name)
+	return nil
+}
+
+// keep keeps a file open for the next time, unless somebody else was faster.
+func (r *Reader) keep(name fileName, f *readFile) *readFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if other := r.open[name]; other != nil {
+		_ = f.db.Close() // it was not used
+		f = other
+	}
+	r.open[name] = f
+	copied := *f
+	return &copied
 }
 
 func isSealed(ctx context.Context, db *sql.DB) (sealed bool, err error) {
@@ -208,26 +233,51 @@ func (r *Reader) Find(ctx context.Context, id string) ([]Record, error) {
 	if bare == "" {
 		return nil, nil
 	}
+	names, err := list(r.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	// Several files at a time: what takes long is waiting for a disk that has slept.
+	found, failed := make([][]Record, len(names)), make([]error, len(names))
+	var looking sync.WaitGroup
+	turn := make(chan struct{}, filesAtOnce)
+	for i, name := range names {
+		turn <- struct{}{}
+		looking.Go(func() {
+			defer func() { <-turn }()
+			found[i], failed[i] = r.findIn(ctx, name, queueID, bare)
+		})
+	}
+	looking.Wait()
+	return first(slices.Concat(found...), mostFound), errors.Join(failed...)
+}
+
+// findIn is Find in one file.
+func (r *Reader) findIn(ctx context.Context, name fileName, queueID, messageID string) ([]Record, error) {
+	f, err := r.file(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	rows, err := f.db.QueryContext(ctx, "SELECT "+columns+fromKeys+" WHERE k.key IN (?, ?) ORDER BY k.id DESC LIMIT ?",
+		hashOf(keyQueueID, queueID), hashOf(keyMessageID, messageID), mostFound)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal %s: %w", name, err)
+	}
+	defer rows.Close()
 	var found []Record
-	err := r.each(ctx, time.Time{}, time.Time{}, func(f *readFile) (bool, error) {
-		rows, err := f.db.QueryContext(ctx, "SELECT "+columns+fromKeys+" WHERE k.key IN (?, ?) ORDER BY k.id DESC LIMIT ?",
-			hashOf(keyQueueID, queueID), hashOf(keyMessageID, bare), mostFound)
+	for rows.Next() {
+		record, err := scan(rows)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			record, err := scan(rows)
-			if err != nil {
-				return false, err
-			}
-			if record.QueueID == queueID || strings.EqualFold(record.MessageID, bare) {
-				found = append(found, record)
-			}
+		if record.QueueID == queueID || strings.EqualFold(record.MessageID, messageID) {
+			found = append(found, record)
 		}
-		return len(found) >= mostFound, rows.Err()
-	})
-	return first(found, mostFound), err
+	}
+	return found, rows.Err()
 }
 
 // ByID returns the record with an id of the store, or fs.ErrNotExist.

@@ -51,7 +51,7 @@ const (
 	aDay        = 86400
 
 	keysAnHour = 1000
-	keysADay   = 4000
+	keysADay   = 1000
 	longKey    = 120 // octets
 )
 
