@@ -89,7 +89,7 @@ type Total struct {
 // Top returns the keys of a dimension with most messages between two times, at most
 // n, or all of them with n 0. The times are rounded down and up to whole hours of
 // UTC. Under Other is what came when there were too many keys to tell apart: 1,000
-// in an hour, and of a day that is over the 1,000 with most messages.
+// in the hour that lasts, and of those before the 250 with most messages.
 func (r *Reader) Top(ctx context.Context, d Dimension, since, until time.Time, n int) ([]Total, error) {
 	dimension := indexOf(d)
 	if dimension < 0 {

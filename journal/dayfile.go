@@ -23,6 +23,7 @@ type dayFile struct {
 	insertKeys, addSums                 [2]*sql.Stmt // of many rows at once, of one
 
 	lastID int64            // of records
+	hour   int64            // the latest one; those before it are trimmed
 	texts  map[string]int64 // the ids of texts that were written of late
 	nextID int64            // of texts
 	known  map[sumSpan][]map[string]bool
@@ -195,6 +196,12 @@ func (f *dayFile) fill(ctx context.Context, records []*Record, gaps []Gap) error
 	}
 	if failed != nil {
 		return failed
+	}
+	if hour := floor(records[0].Time.Unix(), anHour); hour > f.hour {
+		if err := f.trim(ctx, hour); err != nil {
+			return err
+		}
+		f.hour = hour
 	}
 	if err := f.writeKeys(ctx, keys); err != nil {
 		return err

@@ -14,9 +14,9 @@ import (
 // BenchmarkScale asks a journal of many days what the command line and the page ask
 // it. By itself it is small; the figures of docs/journal.md come from
 //
-//	JOURNAL_SCALE=30x1000000 JOURNAL_DIR=/var/tmp/scale go test ./journal -run '^$' -bench Scale -timeout 3h
+//	JOURNAL_SCALE=30x1000000 JOURNAL_DIR=/var/tmp/scale go test ./journal -run '^$' -bench Scale -benchtime 10x -timeout 3h
 //
-// which makes 13 GB in JOURNAL_DIR, once: what is there already is used again.
+// which makes 12 GB in JOURNAL_DIR, once: what is there already is used again.
 func BenchmarkScale(b *testing.B) {
 	days, perDay := 3, 10_000
 	if scale := os.Getenv("JOURNAL_SCALE"); scale != "" {

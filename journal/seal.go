@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"math"
 )
 
 // seal sums up the day of a file that is done with, from its hours: a question about
@@ -12,26 +13,15 @@ func (f *dayFile) seal() error {
 	ctx := context.Background()
 	day, _ := f.name.span()
 	err := f.transact(ctx, func(ctx context.Context) error {
+		if err := f.trim(ctx, math.MaxInt64); err != nil {
+			return err
+		}
 		for dimension := range dimensions {
-			totals, err := f.total(ctx, dimension)
+			totals, err := f.totals(ctx, "span = ? AND dimension = ?", anHour, dimension)
 			if err != nil {
 				return err
 			}
-			sums := added{}
-			apart := 0
-			for _, t := range totals {
-				if t.Key != Other {
-					apart++
-				}
-				if apart > keysADay {
-					t.Key = Other
-				}
-				k := sumKey{aDay, dimension, t.Key, day.Unix()}
-				s := sums[k]
-				s.add(t.Sums)
-				sums[k] = s
-			}
-			if err := f.writeSums(ctx, sums); err != nil {
+			if err := f.writeSums(ctx, ranked(totals, keysADay, sumKey{span: aDay, dimension: dimension, start: day.Unix()})); err != nil {
 				return err
 			}
 		}
@@ -43,10 +33,71 @@ func (f *dayFile) seal() error {
 	return nil
 }
 
-// total adds up the hours of the file, most messages first.
-func (f *dayFile) total(ctx context.Context, dimension int) ([]Total, error) {
-	rows, err := f.conn.QueryContext(ctx, "SELECT key, "+sumColumns+` FROM sums WHERE span = ? AND dimension = ?
-		GROUP BY key ORDER BY 2 DESC`, anHour, dimension)
+// ranked are sums under one span and dimension: so many keys apart, those with most
+// messages, and the rest under Other.
+func ranked(totals []Total, most int, under sumKey) added {
+	sums := added{}
+	apart := 0
+	for _, t := range totals {
+		if t.Key != Other {
+			apart++
+		}
+		under.key = t.Key
+		if apart > most {
+			under.key = Other
+		}
+		s := sums[under]
+		s.add(t.Sums)
+		sums[under] = s
+	}
+	return sums
+}
+
+// trim leaves of the hours before a time the keys with most messages. While an hour
+// lasts, more are told apart: nobody knows yet which of them will grow.
+func (f *dayFile) trim(ctx context.Context, before int64) error {
+	hours, err := f.crowded(ctx, before)
+	if err != nil {
+		return err
+	}
+	const one = "span = ? AND dimension = ? AND start = ?"
+	for _, h := range hours {
+		totals, err := f.totals(ctx, one, h.span, h.dimension, h.start)
+		if err != nil {
+			return err
+		}
+		if _, err := f.conn.ExecContext(ctx, "DELETE FROM sums WHERE "+one, h.span, h.dimension, h.start); err != nil {
+			return err
+		}
+		if err := f.writeSums(ctx, ranked(totals, keysAPastHour, h)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crowded returns the hours and dimensions with more keys than a past hour keeps.
+func (f *dayFile) crowded(ctx context.Context, before int64) ([]sumKey, error) {
+	rows, err := f.conn.QueryContext(ctx, `SELECT dimension, start FROM sums WHERE span = ? AND start < ?
+		GROUP BY dimension, start HAVING count(*) > ?`, anHour, before, keysAPastHour+1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var hours []sumKey
+	for rows.Next() {
+		h := sumKey{span: anHour}
+		if err := rows.Scan(&h.dimension, &h.start); err != nil {
+			return nil, err
+		}
+		hours = append(hours, h)
+	}
+	return hours, rows.Err()
+}
+
+// totals adds up sums by their keys, most messages first.
+func (f *dayFile) totals(ctx context.Context, where string, args ...any) ([]Total, error) {
+	rows, err := f.conn.QueryContext(ctx, "SELECT key, "+sumColumns+" FROM sums WHERE "+where+" GROUP BY key ORDER BY 2 DESC, 1", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -50,9 +50,10 @@ const (
 	anHour      = 3600
 	aDay        = 86400
 
-	keysAnHour = 1000
-	keysADay   = 1000
-	longKey    = 120 // octets
+	keysAnHour    = 1000 // while it lasts: those that came first
+	keysAPastHour = 250  // those with most messages
+	keysADay      = 1000 // those with most messages
+	longKey       = 120  // octets
 )
 
 // Sums is what messages sum up to.
