@@ -55,7 +55,7 @@ func (d *textDecoder) write(line []byte, begins bool) (sound bool) {
 	}
 	switch {
 	case d.base64 != nil:
-		return d.base64.decode(line, d.put)
+		return d.base64Line(line)
 	case d.quoted:
 		if begins && d.lines > 1 {
 			d.endLine()
@@ -67,6 +67,20 @@ func (d *textDecoder) write(line []byte, begins bool) (sound bool) {
 	}
 	d.put(line)
 	return false
+}
+
+// base64Line decodes to where the text is gathered, if the line is whole quanta.
+func (d *textDecoder) base64Line(line []byte) (sound bool) {
+	if len(line) <= maxHeld {
+		if len(d.out)+len(line) > gathered {
+			d.flush()
+		}
+		if n, ok := d.base64.quanta(d.out[len(d.out):gathered], line); ok {
+			d.out = d.out[:len(d.out)+n]
+			return n == len(line)/4*3
+		}
+	}
+	return d.base64.decode(line, d.put)
 }
 
 // close hands on what is left.

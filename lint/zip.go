@@ -219,18 +219,28 @@ func (d *base64Lines) decode(line []byte, to func([]byte)) (sound bool) {
 	for len(line) > 0 && !d.ended {
 		chunk := line[:min(len(line), 1024)]
 		line = line[len(chunk):]
-		if d.have == 0 && len(chunk)%4 == 0 {
-			if n, err := base64.StdEncoding.Decode(d.out[:], chunk); err == nil {
-				d.ended = chunk[len(chunk)-1] == '='
-				sound = sound && n == len(chunk)/4*3
-				to(d.out[:n])
-				continue
-			}
+		if n, ok := d.quanta(d.out[:], chunk); ok {
+			sound = sound && n == len(chunk)/4*3
+			to(d.out[:n])
+			continue
 		}
 		sound = false
 		d.slowly(chunk, to)
 	}
 	return sound
+}
+
+// quanta decodes a line that is whole quanta, which nearly all are.
+func (d *base64Lines) quanta(out, line []byte) (n int, ok bool) {
+	if d.have != 0 || d.ended || len(line) == 0 || len(line)%4 != 0 {
+		return 0, false
+	}
+	n, err := base64.StdEncoding.Decode(out, line)
+	if err != nil {
+		return 0, false
+	}
+	d.ended = line[len(line)-1] == '='
+	return n, true
 }
 
 // slowly puts quanta together octet by octet.
