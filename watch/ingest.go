@@ -222,9 +222,6 @@ func mayHoldReport(p *parts.Part) bool {
 	switch p.Type {
 	case "text/html", "message/delivery-status", "message/feedback-report":
 		return false
-	case "text/plain":
-		name := strings.ToLower(p.Params["name"])
-		return strings.HasSuffix(name, ".xml") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".zip") || strings.HasSuffix(name, ".json")
 	case "application/gzip", "application/x-gzip", "application/zip", "application/x-zip", "application/x-zip-compressed", "application/xml", "text/xml",
 		"application/tlsrpt+gzip", "application/tlsrpt+json", "application/json":
 		return true

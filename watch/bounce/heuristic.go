@@ -121,7 +121,7 @@ func split(message *parts.Part) (text string, original parts.Header) {
 }
 
 // returned is the line behind which a mail system puts the message that it returns.
-var returned = regexp.MustCompile(`(?im)^[ \t>*-]*(?:-{2,} ?(?:below this line is a copy of the message|this is a copy of (?:the|your) message|original message follows|original message|unsent message follows|message header follows|message headers? follow|returned message|the header of the original message|the body of your message)|below this line is a copy of the message|original message headers:|------ this is a copy of).*$`)
+var returned = regexp.MustCompile(`(?im)^[ \t>*-]*(?:-{2,} ?(?:below this line is a copy of the message|this is a copy of (?:the|your) message|original message follows|original message|unsent message follows|message header follows|message headers? follow|returned message|the header of the original message|the body of your message)|below this line is a copy of the message|possibly truncated original message follows:|original message headers:|------ this is a copy of).*$`)
 
 // form is how one kind of mail system writes.
 type form struct {
@@ -161,6 +161,7 @@ var forms = []form{
 	{name: "yahoo", marks: []string{"message from yahoo", "we were unable to deliver your message to the following address", "unable to deliver message to the following address"}, read: paragraphs},
 	{name: "courier", marks: []string{"undeliverable mail", "your message to the following recipients cannot be delivered", "could not be delivered to the following", "the following recipients could not be reached",
 		"delivery to the following recipients failed", "your message cannot be delivered to the following recipients"}, read: anyParagraph},
+	{name: "other", marks: []string{"the message that you sent was undeliverable", "your message could not be delivered", "could not be delivered to one or more of its recipients", "couldn't be delivered", "permanent delivery failure"}, read: inSentences},
 }
 
 // starts finds the beginnings of what a text says of each recipient, up to the next
@@ -203,6 +204,32 @@ func anyParagraph(text string, h parts.Header) []Recipient {
 		return found
 	}
 	return starts(text, alone)
+}
+
+// inSentences finds recipients as GroupWise, MDaemon, Zoho and Exchange name them:
+// each in a sentence or a line of its own, where the reason is told, too.
+func inSentences(text string, _ parts.Header) []Recipient {
+	for _, form := range sentences {
+		var found []Recipient
+		for _, m := range form.FindAllStringSubmatch(text, maxRecipients) {
+			r := Recipient{Final: m[1], Diagnostic: m[2]}
+			if r.Diagnostic == "" {
+				r.Diagnostic = text
+			}
+			found = append(found, r)
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+var sentences = []*regexp.Regexp{
+	regexp.MustCompile(`(?m)^[ \t]+([^\s<>(),]+@[^\s<>(),]+) \(([^()\n]+)\)[ \t]*$`),
+	regexp.MustCompile(`(?im)^failed address:[ \t]*<?([^\s<>(),]+@[^\s<>(),]+)>?()`),
+	regexp.MustCompile(`(?m)^([^\s<>(),]+@[^\s<>(),]+), (ERROR_CODE.*)$`),
+	regexp.MustCompile(`(?i)your message to\s+([^\s<>(),]+@[^\s<>(),]+)\s+couldn't be delivered()`),
 }
 
 // sendmailForm: addresses alone on lines, each with its "(reason: …)", and a transcript.

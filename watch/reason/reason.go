@@ -79,7 +79,7 @@ func wordsOf(status, text string) string {
 
 // codes finds the reply code of SMTP and the enhanced code behind it, as in
 // "550-5.1.1 The email …", "said: 554 delivery error" or "(#5.1.1)".
-var codes = regexp.MustCompile(`(?:^|[\s:(\[#-])([245]\d\d)(?:[\s-]+#?([245]\.\d{1,3}\.\d{1,3}))?(?:[\s,.;:)\]-]|$)|(?:^|[\s(\[#])([245]\.\d{1,3}\.\d{1,3})(?:[\s,;:)\]-]|$)`)
+var codes = regexp.MustCompile(`(?:^|[\s:(\[#-])([45]\d\d)(?:[\s-]+#?([245]\.\d{1,3}\.\d{1,3}))?(?:[\s,;:)\]-]|$)|(?:^|[\s(\[#])([245]\.\d{1,3}\.\d{1,3})(?:[\s,;:)\]-]|$)`)
 
 func codesIn(text string) (reply, enhanced string) {
 	for _, m := range codes.FindAllStringSubmatch(text[:min(len(text), 2000)], 8) {

@@ -88,6 +88,8 @@ func TestOf(t *testing.T) {
 		{"5.0.0", "no", "unknown/unknown 5.0.0"},
 		{"5.0.0", "550 5.7.27 <x> null MX of the sender", "hard/bad_domain 5.7.27"},
 		{"", "", "unknown/unknown"},
+		{"", "host mxs.example.ru [217.69.139.150]: 550 Message was not accepted -- user not found", "hard/unknown_user 550"},
+		{"", "[450.1.2.3] no", "unknown/unknown"},
 		{"", "smtp;550 5.1.1 x", "hard/unknown_user 5.1.1"},
 	} {
 		if got := Of(c.status, c.text).Key(); got != c.want {
