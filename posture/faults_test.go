@@ -175,3 +175,21 @@ func TestDeadline(t *testing.T) {
 		t.Error("nothing was asked")
 	}
 }
+
+// panicking is a resolver with a mistake in it.
+type panicking struct{}
+
+func (panicking) Exchange(context.Context, *dns.Msg) (*dns.Msg, error) { panic("a mistake") }
+
+// TestPanic: a mistake of ours ends neither the audit nor the daemon that runs it.
+func TestPanic(t *testing.T) {
+	env := asking("127.0.0.1:1")
+	env.Resolver = panicking{}
+	env.Lists = []blocklist.List{{Zone: "list.test", Name: "LIST", Kind: blocklist.Address}}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	r := Run(ctx, env, Subject{Hostname: "mail.test", Addresses: ours(), Pairs: from("good.test")})
+	if r.Counts[OK] > 0 || r.Status != Unknown || len(only(r.Findings, "audit")) == 0 {
+		t.Errorf("%s", text(t, r))
+	}
+}

@@ -15,8 +15,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +69,7 @@ type Report struct {
 	Counts    map[Status]int `json:"counts"`
 	Hostname  string         `json:"hostname"`
 	Addresses []netip.Addr   `json:"addresses"`
+	Source    string         `json:"source,omitempty"` // where the addresses are from
 	Domains   []string       `json:"domains"`
 	Findings  []Finding      `json:"findings"`
 }
@@ -129,7 +132,7 @@ type audit struct {
 func Run(ctx context.Context, e Env, s Subject) Report {
 	s.Pairs = tidy(s.Pairs)
 	a := &audit{Env: e, Subject: s, dns: lookup.New(e.Resolver, cmp.Or(e.Parallel, defaultParallel))}
-	r := Report{At: e.Now(), Hostname: s.Hostname, Addresses: s.Addresses, Domains: a.domains(), Findings: s.Notes}
+	r := Report{At: e.Now(), Hostname: s.Hostname, Addresses: s.Addresses, Source: s.AddressSource, Domains: a.domains(), Findings: s.Notes}
 	for _, found := range a.together(ctx) {
 		r.Findings = append(r.Findings, found...)
 	}
@@ -159,7 +162,7 @@ func (a *audit) together(ctx context.Context) [][]Finding {
 	found := make([][]Finding, len(topics))
 	var group sync.WaitGroup
 	for i, topic := range topics {
-		group.Go(func() { found[i] = topic(ctx) })
+		group.Go(func() { found[i] = guarded("this host", func() []Finding { return topic(ctx) }) })
 	}
 	group.Wait()
 	return found
@@ -222,11 +225,23 @@ func perDomain(domains []string, look func(domain string) []Finding) []Finding {
 		turn <- struct{}{}
 		group.Go(func() {
 			defer func() { <-turn }()
-			found[i] = look(domain)
+			found[i] = guarded(domain, func() []Finding { return look(domain) })
 		})
 	}
 	group.Wait()
 	return slices.Concat(found...)
+}
+
+// guarded looks into something. A mistake of ours in there is told, and ends nothing
+// else: the daemon that mail goes through audits as well.
+func guarded(subject string, look func() []Finding) (found []Finding) {
+	defer func() {
+		if v := recover(); v != nil {
+			found = []Finding{{Topic: "audit", Subject: subject, Code: "panic", Status: Unknown,
+				Found: fmt.Sprintf("a part of the audit broke, which is a mistake in pratique: %v", v), Details: strings.Split(string(debug.Stack()), "\n")}}
+		}
+	}()
+	return look()
 }
 
 // subjects says what could not be audited for want of a subject.

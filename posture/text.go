@@ -13,7 +13,7 @@ func titles() [][2]string {
 	return [][2]string{
 		{"addresses", "Sending addresses"}, {"domains", "Sending domains"}, {"ptr", "Reverse DNS"}, {"helo", "HELO name"}, {"spf", "SPF"}, {"dkim", "DKIM"},
 		{"dmarc", "DMARC"}, {"mx", "Mail exchangers"}, {"zone", "Name servers"}, {"mta-sts", "MTA-STS"}, {"tls-rpt", "TLS reports"}, {"bimi", "BIMI"},
-		{"dnssec", "DNSSEC"}, {"blocklists", "Blocklists"}, {"tls", "Certificates and STARTTLS"},
+		{"audit", "The audit itself"}, {"dnssec", "DNSSEC"}, {"blocklists", "Blocklists"}, {"tls", "Certificates and STARTTLS"},
 	}
 }
 
@@ -37,7 +37,11 @@ func (r Report) Brief() Report {
 func (r Report) WriteText(w io.Writer) error {
 	p := &page{w: w}
 	p.line("Posture of %s on %s: %s", or(r.Hostname, "this host"), r.At.UTC().Format("2006-01-02 15:04 UTC"), r.Headline())
-	p.line("  addresses: %s", or(join(r.Addresses), "none known"))
+	source := ""
+	if r.Source != "" && len(r.Addresses) > 0 {
+		source = " (" + r.Source + ")"
+	}
+	p.line("  addresses: %s%s", or(join(r.Addresses), "none known"), source)
 	p.line("  domains:   %s", or(strings.Join(r.Domains, ", "), "none known"))
 	for _, topic := range titles() {
 		first := true

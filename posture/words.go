@@ -22,7 +22,12 @@ func or(text, otherwise string) string {
 }
 
 // orExample stands in a record for a name that is not known.
-func orExample(name string) string { return or(name, "mail.example.org") }
+func orExample(name string) string {
+	if !strings.Contains(name, ".") {
+		return "mail.example.org"
+	}
+	return name
+}
 
 func join(addrs []netip.Addr) string {
 	texts := make([]string, len(addrs))

@@ -79,9 +79,12 @@ func (d *daemon) auditOnce(ctx context.Context) {
 		}
 	}()
 	cfg, began := d.inForce(), d.env.now()
-	ctx, cancel := context.WithTimeout(ctx, cfg.Audit.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, cfg.Audit.Timeout)
 	defer cancel()
-	report, err := runAudit(ctx, d.env, cfg)
+	report, err := runAudit(bounded, d.env, cfg)
+	if ctx.Err() != nil {
+		return // the daemon stops: half an audit says nothing
+	}
 	if err != nil {
 		d.log.Error("the audit failed", "error", err)
 		return

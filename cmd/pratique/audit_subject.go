@@ -102,13 +102,13 @@ func auditAddresses(s *posture.Subject, cfg *configs.Config, mta posture.MTA) {
 	for _, text := range cfg.Egress {
 		s.Addresses = append(s.Addresses, netip.MustParseAddr(text).Unmap()) // valid, or it would not have been loaded
 	}
-	if s.AddressSource = "configuration"; len(s.Addresses) > 0 {
+	if s.AddressSource = "of the configuration"; len(s.Addresses) > 0 {
 		return
 	}
 	if s.Addresses, s.AddressSource = mta.Addresses, "Postfix: smtp_bind_address"; len(s.Addresses) > 0 {
 		return
 	}
-	s.AddressSource = "interfaces"
+	s.AddressSource = "of the interfaces"
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		s.NoAddress = err.Error()

@@ -79,7 +79,14 @@ func Check(ctx context.Context, d *lookup.DNS, lists []List, addrs []netip.Addr,
 	results := make([][]Result, len(lists))
 	var group sync.WaitGroup
 	for i, l := range lists {
-		group.Go(func() { results[i] = l.check(ctx, d, addrs, domains) })
+		group.Go(func() {
+			defer func() { // a daemon that mail goes through asks as well
+				if v := recover(); v != nil {
+					results[i] = []Result{{List: l, Subject: l.Zone, State: Unknown, Reason: fmt.Sprintf("a mistake in pratique: %v", v)}}
+				}
+			}()
+			results[i] = l.check(ctx, d, addrs, domains)
+		})
 	}
 	group.Wait()
 	var all []Result

@@ -31,7 +31,6 @@ type Record struct {
 	RUA, RUF  []Report
 	Testing   bool   // t=y: receivers are asked for one step less
 	PSD       string // y, n or u
-	Percent   int    // pct=, of RFC 7489 only; 100 by default
 	Failures  string // fo=, as far as it is valid
 	Problems  []Problem
 }
@@ -80,7 +79,7 @@ func Resembles(text string) string {
 
 // Parse reads a text for which IsRecord holds. What is wrong with it is in Problems.
 func Parse(text string) Record {
-	r := Record{Text: text, PSD: "u", Percent: 100}
+	r := Record{Text: text, PSD: "u"}
 	seen := map[string]bool{}
 	for i, spec := range strings.Split(text, ";") {
 		spec = strings.Trim(spec, " \t\r\n")
@@ -195,7 +194,7 @@ func (r *Record) percent(value string) {
 		r.problem("pct", false, "pct=%.20s is no number from 0 to 100", value)
 		return
 	}
-	if r.Percent = n; n < 100 {
+	if n < 100 {
 		r.problem("pct", false, "pct=%d is of RFC 7489: receivers by RFC 9989 ignore it, and apply the policy to all mail; t=y asks them for one step less", n)
 	}
 }

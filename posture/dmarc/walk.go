@@ -19,7 +19,6 @@ type Step struct {
 	Texts   []string // those that are DMARC records
 	Others  []string // those that were meant to be
 	Record  *Record  // if there is exactly one
-	Answer  lookup.Answer
 	Unknown error
 }
 
@@ -42,8 +41,8 @@ func (f Found) Own() bool { return f.At == f.Domain }
 
 // look looks for the record of one domain.
 func look(ctx context.Context, d *lookup.DNS, domain string) Step {
-	texts, answer, err := d.Texts(ctx, "_dmarc."+domain)
-	s := Step{Domain: domain, Unknown: err, Answer: answer}
+	texts, _, err := d.Texts(ctx, "_dmarc."+domain)
+	s := Step{Domain: domain, Unknown: err}
 	for _, text := range texts {
 		if IsRecord(text.String()) {
 			s.Texts = append(s.Texts, text.String())
