@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,6 +45,11 @@ then = "tempfail"`, redis.Socket())
 		if answer := w.send(w.addr, letter("first@example.org")); answer.Code != 451 || !strings.Contains(answer.String(), "sent 6 messages in the last 1h, limit 6") {
 			t.Errorf("the seventh: %s", answer)
 		}
+	}
+
+	out, err := exec.CommandContext(t.Context(), binary, "rates", "shared", "sender", "--config", a.pratique.Config()).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "messages per sender in 1h, all machines together\n  first@example.org  6  of 6  100 %") {
+		t.Errorf("rates shared: %v\n%s", err, out)
 	}
 
 	// It stalls: one message waits for it, and mail goes on by the counts of each machine.

@@ -30,7 +30,7 @@ func printRates(e *env, args []string) (int, error) {
 	asJSON := flags.Bool("json", false, "print JSON")
 	ascii := flags.Bool("ascii", false, "draw without block characters, as when the output is no terminal")
 	top := flags.Int("top", -1, fmt.Sprintf("show the `n` keys of each kind with most recipients, 0: all (default %d, all with --json)", shownRates))
-	const usage = "subcommands are block, unblock, blocks and reset; \"pratique rates client 10.0.0.0/8\" shows some keys"
+	const usage = "subcommands are block, unblock, blocks, reset and shared; \"pratique rates client 10.0.0.0/8\" shows some keys"
 	names, err := e.parseNames(flags, args, 0, "KIND", "KEY")
 	if err != nil {
 		return 0, hint(err, usage)

@@ -24,6 +24,7 @@ func ratesCommands() []command {
 		{"block", "KIND KEY [--for 24h] [--reason TEXT] [--tempfail]", "refuse all mail of a key, at once", blockKey},
 		{"unblock", "KIND KEY", "take its mail again", unblockKey},
 		{"blocks", "[--history] [--json]", "list who is blocked, since when, by whom and why", listBlocks},
+		{"shared", "[KIND] [--top N] [--json]", "show what all machines together have used of their limits", listShared},
 		{"reset", "KIND KEY", "count a key against its limits from now on only", resetKey},
 	}
 }
