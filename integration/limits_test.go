@@ -26,7 +26,7 @@ func (w *world) pratiqueDo(args ...string) string {
 // answers sends mail until the answer begins like this, for as long as an order may take.
 func (w *world) answers(addr, want string, m func() harness.Mail) {
 	w.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		answer := w.send(addr, m())
 		if strings.HasPrefix(answer.Reply.String(), want) {
