@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,8 @@ import (
 // handed to ingest, and followed in the log, it counts once, joined with the journal.
 func TestFeedback(t *testing.T) {
 	log := filepath.Join(tempDir(t), "mail.log")
-	w := newWorld(t, tables{rates: "[watch]\nqueue = \"off\"\nlog = \"" + log + "\""},
+	box := maildir(t)
+	w := newWorld(t, tables{rates: "[watch]\nqueue = \"off\"\nlog = \"" + log + "\"\nmaildir = \"" + box + "\""},
 		harness.SinkOptions{Refuse: func(addr string) string {
 			if strings.HasPrefix(addr, "nobody@") {
 				return "550 5.1.1 no such user"
@@ -44,13 +46,22 @@ func TestFeedback(t *testing.T) {
 		t.Fatalf("ingest: %v: %s", err, said)
 	}
 
+	// A recipient complains: the MTA puts that into the Maildir.
+	complaint := strings.ReplaceAll(feedbackReport, "MESSAGE-ID", records[0].MessageID)
+	if err := os.WriteFile(filepath.Join(box, "new", "1.host"), []byte(complaint), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
 	// The daemon counts what was sent, the bounce too, and reads the log, within seconds.
 	var r watch.Report
-	for r.Sent.Messages < 3 || len(r.Deliveries) < 2 || r.Deliveries[0].Sent < 1 || r.Deliveries[0].Bounced < 1 {
+	for r.Sent.Messages < 3 || len(r.Deliveries) < 2 || r.Deliveries[0].Sent < 1 || r.Deliveries[0].Bounced < 1 || r.Complaints.Certain < 1 {
 		w.pause("the daemon has not told yet: " + w.does("feedback", "--config", w.pratique.Config()))
 		if err := json.Unmarshal([]byte(w.does("feedback", "--config", w.pratique.Config(), "--json")), &r); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(box, "cur", "1.host:2,S")); err != nil {
+		t.Error(err)
 	}
 	if r.Bounces.Failed != 1 || r.Bounces.Unverified != 0 || r.Bounces.Classes["hard"] != 1 {
 		t.Errorf("bounces %+v", r.Bounces)
@@ -67,3 +78,34 @@ func TestFeedback(t *testing.T) {
 		t.Errorf("it counts more than once: %s", text)
 	}
 }
+
+// maildir makes an empty Maildir.
+func maildir(t *testing.T) string {
+	t.Helper()
+	dir := tempDir(t)
+	for _, name := range []string{"new", "cur", "tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// feedbackReport is a complaint that hides who complained.
+const feedbackReport = `From: fbl@isp.example
+To: fbl@example.org
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Example/1.0
+Version: 1
+Original-Rcpt-To: redacted@example.net
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <MESSAGE-ID>
+--b--
+`

@@ -96,7 +96,7 @@ func split(message *parts.Part) (text string, original parts.Header) {
 			if original == nil {
 				original = parts.ParseHeader(p.Decoded())
 			}
-		case p.Type == "text/plain" && original == nil:
+		case p.Type == "text/plain" && original == nil && b.Len() < maxText:
 			b.WriteString(p.Text() + "\n")
 		case p.Type == "text/html" && html == "":
 			html = p.Text()
@@ -119,6 +119,9 @@ func split(message *parts.Part) (text string, original parts.Header) {
 	}
 	return text, original
 }
+
+// maxText is about how much of a message is looked through for recipients.
+const maxText = 256 << 10
 
 // returned is the line behind which a mail system puts the message that it returns.
 var returned = regexp.MustCompile(`(?im)^[ \t>*-]*(?:-{2,} ?(?:below this line is a copy of the message|this is a copy of (?:the|your) message|original message follows|original message|unsent message follows|message header follows|message headers? follow|returned message|the header of the original message|the body of your message)|below this line is a copy of the message|possibly truncated original message follows:|original message headers:|------ this is a copy of).*$`)
