@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -85,7 +86,8 @@ func checkRedis(ctx context.Context, e *env, cfg *configs.Config) []finding {
 		}
 		return []finding{about("failed", text)}
 	}
-	found := []finding{about("ok", fmt.Sprintf("%s answers in %v", info.Server, info.Latency.Round(10*time.Microsecond)))}
+	found := []finding{about("ok", fmt.Sprintf("%s answers in %v, and has the maxmemory-policy %s",
+		cmp.Or(info.Server, "a server that does not tell its version"), info.Latency.Round(10*time.Microsecond), cmp.Or(info.Policy, "(not told)")))}
 	if info.TooOld() {
 		found = append(found, about("failed", "this version is too old: Redis 5 or newer, or Valkey, is needed"))
 	}
