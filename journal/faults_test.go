@@ -79,6 +79,7 @@ func (f *faulty) finds(t *testing.T, n int) {
 func today(dir string) string { return fileName{day: dayOf(start)}.in(folder(dir)) }
 
 func TestALockedFileCostsNothingInTheEnd(t *testing.T) {
+	t.Parallel()
 	f := beginFaulty(t, t.TempDir())
 	f.observe(t, 1)
 	f.finds(t, 1)
@@ -106,6 +107,7 @@ func TestALockedFileCostsNothingInTheEnd(t *testing.T) {
 }
 
 func TestADamagedFileIsSetAside(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(t *testing.T, path string){
 		"no database": func(t *testing.T, path string) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("not a database. "), 1000), 0o600); err != nil {
@@ -153,6 +155,7 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 
 // A file that a newer version has written is left alone.
 func TestAForeignFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.MkdirAll(folder(dir), dirMode); err != nil {
 		t.Fatal(err)
@@ -191,6 +194,7 @@ func onSmallDisk(t *testing.T, size, flags string) string {
 }
 
 func TestAFullDiskCostsRecordsOnly(t *testing.T) {
+	t.Parallel()
 	dir := onSmallDisk(t, "2m", "")
 	f := beginFaulty(t, dir)
 	f.observe(t, 1)
@@ -225,6 +229,7 @@ func TestAFullDiskCostsRecordsOnly(t *testing.T) {
 
 // What was lost is marked in the journal once it can be written again.
 func TestALossIsMarked(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	f := beginFaulty(t, dir)
 	f.store.lose(7, start.Add(time.Second))
@@ -245,6 +250,7 @@ func TestALossIsMarked(t *testing.T) {
 }
 
 func TestAReadOnlyFolder(t *testing.T) {
+	t.Parallel()
 	dir := onSmallDisk(t, "1m", "")
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
@@ -264,6 +270,7 @@ func TestAReadOnlyFolder(t *testing.T) {
 // A clock that jumps back has records filed under the time that it says, and none is
 // written over another.
 func TestAClockThatJumpsBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	f := beginFaulty(t, dir)
 	for n, at := range []time.Time{
@@ -295,6 +302,7 @@ func TestAClockThatJumpsBack(t *testing.T) {
 
 // A clock that nobody has set shows a time before 1970.
 func TestBefore1970(t *testing.T) {
+	t.Parallel()
 	f := beginFaulty(t, t.TempDir())
 	f.clock.now = time.Unix(0, 0).Add(-90 * time.Minute)
 	f.observe(t, 1)

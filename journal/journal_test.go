@@ -10,6 +10,7 @@ import (
 )
 
 func TestRecordSurvivesTheStore(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		outcome func(*message.Message) message.Outcome
 		opts    func(*Options)
@@ -39,6 +40,7 @@ func TestRecordSurvivesTheStore(t *testing.T) {
 }
 
 func TestFindsByIDs(t *testing.T) {
+	t.Parallel()
 	c, dir := newClock(), t.TempDir()
 	j := begin(t, dir, c, nil)
 	for n := range 1500 { // more than a batch

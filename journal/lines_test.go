@@ -42,6 +42,7 @@ func someRecords(n ...int) []*Record {
 
 // The file may be renamed, removed, or be another one after a reload.
 func TestLinesFollowTheirFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal.json")
 	other := path + ".other"
 	opts := DefaultOptions()
@@ -83,6 +84,7 @@ func TestLinesFollowTheirFile(t *testing.T) {
 
 // A disk that is full in the middle of a line leaves no half of it.
 func TestLinesAreWhole(t *testing.T) {
+	t.Parallel()
 	dir := onSmallDisk(t, "64k", "")
 	path := filepath.Join(dir, "journal.json")
 	opts := DefaultOptions()
@@ -104,6 +106,7 @@ func TestLinesAreWhole(t *testing.T) {
 }
 
 func TestLinesToStandardOutput(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	opts := DefaultOptions()
 	opts.JSON = "-"
@@ -127,6 +130,7 @@ func (broken) Write(p []byte) (int, error) { return 0, syscall.EPIPE }
 
 // Both places get every record, and a reload decides on the second.
 func TestJournalWritesBoth(t *testing.T) {
+	t.Parallel()
 	c, dir := newClock(), t.TempDir()
 	path := filepath.Join(dir, "journal.json")
 	j := begin(t, dir, c, nil)

@@ -90,6 +90,7 @@ func (b *bell) heard(part string) bool {
 // A place that can't be written costs records and no time: they are counted, alarmed
 // and marked, and the rest is written when it works again.
 func TestAStuckPlaceCostsRecordsOnly(t *testing.T) {
+	t.Parallel()
 	c, alarm := newClock(), &bell{}
 	opts := DefaultOptions()
 	free := make(chan struct{})
@@ -132,6 +133,7 @@ func TestAStuckPlaceCostsRecordsOnly(t *testing.T) {
 
 // What fails is tried again, and nothing of it is lost or written twice.
 func TestAFailureIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	c, alarm := newClock(), &bell{}
 	opts := DefaultOptions()
 	sink := &stuck{err: errors.New("disk on fire")}
@@ -153,6 +155,7 @@ func TestAFailureIsTriedAgain(t *testing.T) {
 
 // Records that no second try would help are left out, and do not hold up the others.
 func TestAUselessRecordIsLeftOut(t *testing.T) {
+	t.Parallel()
 	opts := DefaultOptions()
 	sink := &stuck{err: &uselessError{errors.New("no such column")}}
 	q := newQueue("sqlite", sink, newClock().time, quiet(), &bell{})
@@ -168,6 +171,7 @@ func TestAUselessRecordIsLeftOut(t *testing.T) {
 
 // Large records are bounded by their octets, not by their number.
 func TestQueueIsBoundedInOctets(t *testing.T) {
+	t.Parallel()
 	opts := DefaultOptions()
 	opts.Recipients = byAddress
 	free := make(chan struct{})
@@ -193,6 +197,7 @@ func TestQueueIsBoundedInOctets(t *testing.T) {
 
 // A stop waits no longer than it may, and what is not written then is counted.
 func TestCloseIsBounded(t *testing.T) {
+	t.Parallel()
 	opts := DefaultOptions()
 	free := make(chan struct{})
 	q := newQueue("sqlite", &stuck{block: free}, newClock().time, quiet(), &bell{})

@@ -15,6 +15,7 @@ import (
 // Readers see a journal that is being written: whole records, newest first, and sums
 // that agree with them.
 func TestReadersBesideTheWriter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opts := DefaultOptions()
 	j := New(opts, dir, time.Now, quiet(), nil)
@@ -76,6 +77,7 @@ func TestReadersBesideTheWriter(t *testing.T) {
 }
 
 func TestVersionTellsOfWhatIsNew(t *testing.T) {
+	t.Parallel()
 	c, dir := newClock(), t.TempDir()
 	j := begin(t, dir, c, nil)
 	r := reader(t, dir)
@@ -99,6 +101,7 @@ func TestVersionTellsOfWhatIsNew(t *testing.T) {
 }
 
 func TestReaderOfNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if _, err := OpenReader(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
@@ -124,6 +127,7 @@ func TestReaderOfNothing(t *testing.T) {
 
 // What is removed while a reader has it open is passed over from then on.
 func TestADayThatIsRemovedWhileItIsRead(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	filled(t, dir, 300)
 	r, ctx := reader(t, dir), context.Background()

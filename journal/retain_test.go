@@ -44,6 +44,7 @@ func filesIn(t *testing.T, s *store) []string {
 }
 
 func TestOldDaysAreRemoved(t *testing.T) {
+	t.Parallel()
 	s, _, days := keeping(t, func(o *Options) { o.Keep = 3 * 24 * time.Hour })
 	days(10)
 	want := []string{"2026-12-07.0.db", "2026-12-06.0.db", "2026-12-05.0.db", "2026-12-04.0.db"}
@@ -58,6 +59,7 @@ func TestOldDaysAreRemoved(t *testing.T) {
 
 // A clock that jumps a year ahead and is set right soon has cost one day, not all.
 func TestAClockThatJumpsAhead(t *testing.T) {
+	t.Parallel()
 	s, c, days := keeping(t, func(*Options) {})
 	days(10)
 	c.advance(365 * 24 * time.Hour)
@@ -73,6 +75,7 @@ func TestAClockThatJumpsAhead(t *testing.T) {
 }
 
 func TestTooMuchIsRemoved(t *testing.T) {
+	t.Parallel()
 	s, c, days := keeping(t, func(o *Options) { o.MaxSize = 1 << 20 })
 	days(5)
 	for _, name := range []string{"2026-11-29.0.db", "2026-11-30.0.db"} { // they grow
@@ -100,6 +103,7 @@ func TestTooMuchIsRemoved(t *testing.T) {
 
 // One day may be more than all that is kept: its first part goes.
 func TestADayIsCutInParts(t *testing.T) {
+	t.Parallel()
 	opts := DefaultOptions()
 	opts.MaxSize = 1 << 20
 	c := newClock()
