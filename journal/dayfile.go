@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type dayFile struct {
 	name fileName
 	path string
+	info os.FileInfo
 	db   *sql.DB
 	conn *sql.Conn // the only one: statements are prepared on it
 
@@ -52,6 +54,9 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 	}
 	f := &dayFile{name: name, path: path, texts: map[string]int64{}, known: map[sumSpan][]map[string]bool{}}
 	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	if f.info, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
@@ -359,6 +364,13 @@ func (f *dayFile) size() int64 {
 		return 0 // the next write will meet it, too
 	}
 	return pages * pageSize
+}
+
+// gone reports whether somebody has removed the file, or put another one in its
+// place: what is written into it now would be found by nobody.
+func (f *dayFile) gone() bool {
+	info, err := os.Stat(f.path)
+	return err != nil || !os.SameFile(info, f.info)
 }
 
 // boundLog keeps the write-ahead log below so many octets, give or take a batch.

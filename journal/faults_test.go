@@ -153,6 +153,22 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 	}
 }
 
+// Somebody removes the files of a day: what comes then goes into a new one.
+func TestAFileThatIsRemoved(t *testing.T) {
+	t.Parallel()
+	f := beginFaulty(t, t.TempDir())
+	f.observe(t, 1)
+	f.finds(t, 1)
+	if err := remove(today(f.dir)); err != nil {
+		t.Fatal(err)
+	}
+	f.observe(t, 2)
+	f.finds(t, 2)
+	if s := f.Stats()[storeSQLite]; s != (Stats{Written: 2, Bytes: s.Bytes}) {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 // A file that a newer version has written is left alone.
 func TestAForeignFileIsLeftAlone(t *testing.T) {
 	t.Parallel()

@@ -98,7 +98,7 @@ func (s *store) writeDay(day string, records []*Record) error {
 
 // open has the file of a day open: its last part, or a new one when that is full.
 func (s *store) open(day string) error {
-	if s.file != nil && s.file.name.day == day && !s.full() {
+	if s.file != nil && s.file.name.day == day && !s.full() && !s.file.gone() {
 		return nil
 	}
 	if err := s.closeFile(); err != nil {
