@@ -23,6 +23,7 @@ type PostfixOptions struct {
 	Relay  string            // host:port to which all mail goes
 	Milter string            // as in smtpd_milters: "unix:/path" or "inet:host:port"; "": none
 	Set    map[string]string // further settings of main.cf; they win
+	Master string            // further lines of master.cf
 }
 
 // Postfix is a running private Postfix. It takes mail from loopback addresses,
@@ -121,7 +122,7 @@ func ownedFolder(path string, mode os.FileMode, uid, gid int) error {
 }
 
 func (p *Postfix) start(ctx context.Context, o PostfixOptions) error {
-	if err := writeFiles(p.etc(), map[string]string{"main.cf": p.mainCf(o), "master.cf": p.masterCf()}); err != nil {
+	if err := writeFiles(p.etc(), map[string]string{"main.cf": p.mainCf(o), "master.cf": o.Master + p.masterCf()}); err != nil {
 		return err
 	}
 	if err := backdate(filepath.Join(p.etc(), "main.cf")); err != nil {
