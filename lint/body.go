@@ -81,6 +81,8 @@ func (b *body) begin(p *part) wanted {
 		p.rules.encoded, p.rules.octets = newEncodedData(p), newTextOctets(p)
 	}
 	switch {
+	case p.rules.quotedPrintable() != nil: // so it is no zip: those that are read are base64
+		return runsOfLines
 	case p.rules.zip != nil || p.rules.text != nil || p.rules.encoded != nil:
 		return allLines
 	case p.rules.octets != nil:
@@ -105,6 +107,13 @@ func (b *body) data(p *part, octets []byte, f faults, begins bool) {
 	if p.rules.octets != nil {
 		p.rules.octets.data(octets, f, begins, b.parser.line)
 	}
+}
+
+func (b *body) lines(p *part, octets []byte) (n, lines int) {
+	if encoded := p.rules.encoded; encoded != nil && !encoded.atLine() {
+		return 0, 0
+	}
+	return p.rules.quotedPrintable().usualLines(octets)
 }
 
 func (b *body) end(p *part) {

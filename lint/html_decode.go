@@ -175,8 +175,7 @@ func (d *textDecoder) wholeEscapes(b []byte) (from int, bad uint64) {
 	for from+8 <= len(b) {
 		v := binary.LittleEndian.Uint64(b[from:])
 		binary.LittleEndian.PutUint64(out[to:], v)
-		// Below a space: the difference borrows into the high bit. DEL: the sum carries into it.
-		bad |= (v - ' '*lowBits) | v | (v + lowBits)
+		bad |= notPrintable(v)
 		escapes := hasZero(v ^ '='*lowBits)
 		if escapes == 0 {
 			from, to = from+8, to+8

@@ -290,6 +290,7 @@ func FuzzTexts(f *testing.F) {
 		f.Add(document, "plain", uint64(1))
 	}
 	f.Add("<a href=3D'http://1.2.3.4/'>exa=\r\nmple.org</a><img src=cid:x><p style=display:none>x", "Hello", uint64(0))
+	f.Add(strings.Repeat("<p>K=C3=B6ln=\r\n</p>\r\n", openingLines)+"--x=\r\n= \r\n=4", "Hello", uint64(0))
 	f.Add("PGEgaHJlZj0n\r\naHR0cDov", "SGVsbG8=", uint64(1))
 	l := newLint(f, everyTextRule()).Collecting()
 	f.Fuzz(func(t *testing.T, html, plain string, seed uint64) {

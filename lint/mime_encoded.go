@@ -57,6 +57,10 @@ func (e *encodedData) write(b []byte, begins, sound bool, line int) {
 	}
 }
 
+// atLine reports whether lines that are sound may follow without being written: of the
+// line before a soft line break is left at most, which the next line drops.
+func (e *encodedData) atLine() bool { return e.problem != "" || len(e.rest) <= len("=") }
+
 // The classes of octets in base64 data (RFC 2045 6.8).
 const (
 	b64Digit = iota

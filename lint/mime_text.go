@@ -19,6 +19,21 @@ type partRules struct {
 	versions    *versions    // of the outermost multipart/alternative
 }
 
+// quotedPrintable is the decoder of the part if that is quoted-printable, or nil.
+func (r *partRules) quotedPrintable() *textDecoder {
+	var d *textDecoder
+	switch {
+	case r.text != nil:
+		d = r.text.decoder
+	case r.octets != nil:
+		d = r.octets.decoder
+	}
+	if d == nil || !d.quoted {
+		return nil
+	}
+	return d
+}
+
 // htmlAlone judges html that stands in no multipart/alternative, and notes for
 // those around it which of their branches hold what.
 func htmlAlone(b *body, p *part) {

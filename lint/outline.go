@@ -67,6 +67,8 @@ func (o *outline) opening(p *part, _ []byte) {
 
 func (o *outline) data(*part, []byte, faults, bool) {}
 
+func (o *outline) lines(*part, []byte) (octets, lines int) { return 0, 0 }
+
 // end: the line that was read last is the boundary that ends the entity, unless the body is over.
 func (o *outline) end(p *part) {
 	e := &o.entities[o.index[p]]

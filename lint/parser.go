@@ -27,6 +27,11 @@ type handler interface {
 	// data: the octets of a wanted leaf, line ends left out, in pieces; f is what is
 	// wrong with the line up to here, begins tells of those that begin a line.
 	data(p *part, b []byte, f faults, begins bool)
+	// lines: what follows in a leaf of which runsOfLines are wanted, from the beginning of
+	// a line on. The handler may take whole lines, with their line ends, and tells how
+	// many octets and lines it took: none that has faults or more than maxEncodedLine
+	// octets, or begins as a boundary line does.
+	lines(p *part, b []byte) (octets, lines int)
 	// end: the entity is over; inner ones come first.
 	end(p *part)
 	// limit: the parser reached one of its bounds at this entity.
@@ -40,6 +45,7 @@ const (
 	noLines       wanted = iota
 	eightBitLines        // with octets above 127; of a line over maxHeld what stands before the first one may be left out
 	allLines
+	runsOfLines // all, and many at once as far as lines takes them
 )
 
 // parser reads the body of a message once, as it is pushed, and tells a handler
@@ -86,6 +92,11 @@ func (p *parser) start(fields partFields) {
 func (p *parser) write(b []byte) {
 	p.size += int64(len(b))
 	for len(b) > 0 {
+		if p.wanted == runsOfLines && p.plainData && len(p.held) == 0 && !p.midst {
+			if b = b[p.run(b):]; len(b) == 0 {
+				return
+			}
+		}
 		n := bytes.IndexByte(b, '\n') + 1
 		piece := b[:n]
 		if n == 0 {
@@ -99,6 +110,13 @@ func (p *parser) write(b []byte) {
 		}
 		p.piece(piece, n > 0)
 	}
+}
+
+// run has the handler take lines of the innermost entity and returns their length.
+func (p *parser) run(b []byte) int {
+	octets, lines := p.to.lines(p.top(), b)
+	p.line += lines
+	return octets
 }
 
 // piece takes a part of a line.
@@ -171,7 +189,7 @@ func (p *parser) wholeLine(b []byte) {
 // leafLine takes a line that can only be data of a leaf, as nearly all lines are.
 func (p *parser) leafLine(text []byte, f faults) {
 	t := p.top()
-	if p.wanted == allLines || p.wanted == eightBitLines && f&eightBits != 0 {
+	if p.wanted >= allLines || p.wanted == eightBitLines && f&eightBits != 0 {
 		p.to.data(t, text, f, true)
 	}
 	if f != 0 || len(text) > maxEncodedLine {
@@ -193,7 +211,7 @@ func (p *parser) data(text []byte, f faults, begins bool) {
 		p.to.opening(p.top(), text)
 	}
 	p.plainData = p.openings == openingLines
-	if p.wanted == allLines || p.wanted == eightBitLines && f&eightBits != 0 {
+	if p.wanted >= allLines || p.wanted == eightBitLines && f&eightBits != 0 {
 		p.to.data(p.top(), text, f, begins)
 	}
 }

@@ -33,6 +33,7 @@ func (t *tracer) begin(p *part) wanted {
 
 func (t *tracer) opening(*part, []byte)                    {}
 func (t *tracer) data(p *part, b []byte, _ faults, _ bool) { t.octets[p] += len(b) }
+func (*tracer) lines(*part, []byte) (octets, lines int)    { return 0, 0 }
 func (t *tracer) limit(p *part, s string)                  { fmt.Fprintf(&t.out, "limit at %s: %s\n", p.where(), s) }
 
 func (t *tracer) end(p *part) {
@@ -230,10 +231,11 @@ func (t *typeTree) begin(p *part) wanted {
 	}
 	return noLines
 }
-func (*typeTree) opening(*part, []byte)            {}
-func (*typeTree) data(*part, []byte, faults, bool) {}
-func (*typeTree) end(*part)                        {}
-func (*typeTree) limit(*part, string)              {}
+func (*typeTree) opening(*part, []byte)                   {}
+func (*typeTree) data(*part, []byte, faults, bool)        {}
+func (*typeTree) lines(*part, []byte) (octets, lines int) { return 0, 0 }
+func (*typeTree) end(*part)                               {}
+func (*typeTree) limit(*part, string)                     {}
 
 func ownParts(content []byte) string {
 	t := &typeTree{}
