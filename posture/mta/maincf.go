@@ -253,23 +253,36 @@ func isNameByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// words splits a list at white space and commas, but not within { } (postconf(5)).
-func words(text string) []string {
+// words splits a list at white space and commas, but not within { } (postconf(5)),
+// which may begin in the middle of a word: "inline:{ a = b, c = d }".
+func words(text string) []string { return splitOutside(text, " \t,\r\n") }
+
+// splitOutside splits at runs of separators that are not within { }.
+func splitOutside(text, separators string) []string {
 	var list []string
 	for {
-		text = strings.TrimLeft(text, " \t,\r\n")
+		text = strings.TrimLeft(text, separators)
 		if text == "" {
 			return list
 		}
-		if text[0] == '{' {
-			inner, rest := bracketed(text)
-			list, text = append(list, "{"+inner+"}"), rest
-			continue
-		}
-		end := strings.IndexAny(text, " \t,\r\n")
-		if end < 0 {
-			end = len(text)
+		end := 0
+		for depth := 0; end < len(text) && (depth > 0 || strings.IndexByte(separators, text[end]) < 0); end++ {
+			switch text[end] {
+			case '{':
+				depth++
+			case '}':
+				depth--
+			}
 		}
 		list, text = append(list, text[:end]), text[end:]
 	}
+}
+
+// unbraced takes one pair of braces off.
+func unbraced(text string) string {
+	text = strings.TrimSpace(text)
+	if inner, ok := strings.CutPrefix(text, "{"); ok {
+		text = strings.TrimSuffix(inner, "}")
+	}
+	return strings.TrimSpace(text)
 }

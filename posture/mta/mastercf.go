@@ -20,8 +20,8 @@ func (s *service) String() string { return s.name + "/" + s.kind }
 func parseMaster(data []byte) ([]service, error) {
 	var services []service
 	for _, l := range logicalLines(data) {
-		fields := masterWords(l.text)
-		const columns = 8 // service type private unpriv chroot wakeup maxproc command
+		fields := splitOutside(l.text, " \t") // not within { }
+		const columns = 8                     // service type private unpriv chroot wakeup maxproc command
 		if len(fields) < columns {
 			return nil, fmt.Errorf("line %d: %.60q has %d of the %d fields of a service", l.line, l.text, len(fields), columns)
 		}
@@ -31,27 +31,6 @@ func parseMaster(data []byte) ([]service, error) {
 		})
 	}
 	return services, nil
-}
-
-// masterWords splits at white space, but not within { }.
-func masterWords(text string) []string {
-	var list []string
-	for {
-		text = strings.TrimLeft(text, " \t")
-		if text == "" {
-			return list
-		}
-		end := 0
-		for depth := 0; end < len(text) && (depth > 0 || text[end] != ' ' && text[end] != '\t'); end++ {
-			switch text[end] {
-			case '{':
-				depth++
-			case '}':
-				depth--
-			}
-		}
-		list, text = append(list, text[:end]), text[end:]
-	}
 }
 
 // overrides reads "-o name=value", "-oname=value" and "-o { name = value }".
@@ -67,7 +46,7 @@ func overrides(args []string) map[string]string {
 			setting = args[i]
 		}
 		if strings.HasPrefix(setting, "{") {
-			setting, _ = bracketed(setting)
+			setting = unbraced(setting)
 		}
 		if name, value, ok := strings.Cut(setting, "="); ok {
 			set[strings.TrimSpace(name)] = strings.TrimSpace(value)

@@ -4,12 +4,14 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 )
 
 // milterRef is one milter that a list names.
 type milterRef struct {
-	text    string            // the address as it is written
+	word    string            // all of it as it is written
+	text    string            // the address in it
 	options map[string]string // of { address, name = value }
 }
 
@@ -20,19 +22,52 @@ func milterList(value string) []milterRef {
 	for _, word := range words(value) {
 		inner, braced := strings.CutPrefix(word, "{")
 		if !braced {
-			list = append(list, milterRef{text: word})
+			list = append(list, milterRef{word: word, text: word})
 			continue
 		}
 		parts := words(strings.TrimSuffix(inner, "}"))
 		if len(parts) == 0 {
 			continue
 		}
-		ref := milterRef{text: parts[0], options: map[string]string{}}
+		ref := milterRef{word: word, text: parts[0], options: map[string]string{}}
 		for _, setting := range parts[1:] {
-			name, value, _ := strings.Cut(strings.Trim(setting, "{}"), "=")
+			name, value, _ := strings.Cut(unbraced(setting), "=")
 			ref.options[strings.TrimSpace(name)] = strings.TrimSpace(value)
 		}
 		list = append(list, ref)
+	}
+	return list
+}
+
+// with returns the milter with another address.
+func (m milterRef) with(text string) string { return strings.Replace(m.word, m.text, text, 1) }
+
+// joined writes a list of milters.
+func joined(list []milterRef) string {
+	texts := make([]string, len(list))
+	for i, m := range list {
+		texts[i] = m.word
+	}
+	return strings.Join(texts, ", ")
+}
+
+// withoutOption returns the list with one milter without one of its options.
+func withoutOption(list []milterRef, milter milterRef, option string) []milterRef {
+	list = slices.Clone(list)
+	for i, m := range list {
+		if m.word != milter.word {
+			continue
+		}
+		kept := []string{m.text}
+		for _, setting := range words(unbraced(m.word))[1:] {
+			if name, _, _ := strings.Cut(unbraced(setting), "="); strings.TrimSpace(name) != option {
+				kept = append(kept, setting)
+			}
+		}
+		list[i].word = "{ " + strings.Join(kept, ", ") + " }"
+		if len(kept) == 1 {
+			list[i].word = m.text
+		}
 	}
 	return list
 }
@@ -141,9 +176,21 @@ func (p *Postfix) meant(ours Ours) string {
 		}
 	}
 	for _, l := range ours.Listen {
-		if strings.HasPrefix(l, "inet") {
-			return l
+		if _, rest, _ := strings.Cut(l, ":"); strings.HasPrefix(l, "inet") {
+			return connectable(inet(rest))
 		}
 	}
 	return ours.Listen[0]
+}
+
+// connectable is where a listener on all addresses is reached from this host.
+func connectable(a address) string {
+	text := string(a)
+	if port, all := strings.CutPrefix(text, "inet:0.0.0.0:"); all {
+		return "inet:127.0.0.1:" + port
+	}
+	if port, all := strings.CutPrefix(text, "inet:[::]:"); all {
+		return "inet:[::1]:" + port
+	}
+	return text
 }

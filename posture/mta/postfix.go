@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ type Postfix struct {
 	defaults map[string]string
 	services []service
 	dir      string // the folder, "" for files from elsewhere: their tables can't be looked at
+	computed bool   // mynetworks is known as Postfix computes it from the interfaces
 	live     bool   // the configuration of this machine: the milter's socket can be looked at
 	problems []Finding
 }
@@ -98,18 +100,32 @@ func ParsePostfix(main, master []byte) (*Postfix, error) {
 // askDefaults asks postconf for the defaults, and for what it computes: the
 // networks of this machine's interfaces.
 func askDefaults(ctx context.Context, dir string) (map[string]parameter, error) {
+	defaults, err := askPostconf(ctx, dir, "-d")
+	if err != nil {
+		return nil, err
+	}
+	// The default of -d does not heed mynetworks_style and inet_interfaces of main.cf.
+	networks, err := askPostconf(ctx, dir, "mynetworks")
+	if err != nil {
+		return nil, err
+	}
+	defaults["mynetworks"] = networks["mynetworks"]
+	return defaults, nil
+}
+
+func askPostconf(ctx context.Context, dir, what string) (map[string]parameter, error) {
 	path, err := exec.LookPath("postconf")
 	if err != nil {
 		if path, err = exec.LookPath("/usr/sbin/postconf"); err != nil {
 			return nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, path, "-c", dir, "-d")
+	cmd := exec.CommandContext(ctx, path, "-c", dir, what)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	text, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("postconf -d: %w: %.200s", err, complaints.String())
+		return nil, fmt.Errorf("postconf %s: %w: %.200s", what, err, complaints.String())
 	}
 	return parseMain(text)
 }
@@ -120,6 +136,7 @@ func (p *Postfix) adopt(defaults map[string]parameter) {
 		p.defaults[name] = d.value
 	}
 	p.defaults["config_directory"] = p.dir
+	p.computed = true
 	if p.Version == "" {
 		p.Version = p.defaults["mail_version"]
 	}
@@ -134,6 +151,10 @@ func builtIn() map[string]string {
 		"mail_owner":                     "postfix",
 		"mydestination":                  "$myhostname, localhost.$mydomain, localhost",
 		"mynetworks":                     "127.0.0.0/8 [::1]/128",
+		"mynetworks_style":               "${{$compatibility_level} <level {2} ? {subnet} : {host}}",
+		"cleanup_service_name":           "cleanup",
+		"inet_interfaces":                "all",
+		"smtpd_sasl_auth_enable":         "no",
 		"relay_domains":                  "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
 		"smtpd_relay_restrictions":       "${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination}}",
 		"milter_default_action":          "tempfail",
@@ -239,10 +260,24 @@ func postconf(name, value string) string {
 	return fmt.Sprintf("postconf -e %s", shellQuote(name+" = "+value))
 }
 
-// postconfIn is the command that sets a parameter of one service.
+// postconfIn is the command that sets a parameter of one service. postconf -P
+// takes no value with white space in it.
 func postconfIn(s *service, name, value string) string {
-	return fmt.Sprintf("postconf -P %s", shellQuote(fmt.Sprintf("%s/%s/%s = %s", s.name, s.kind, name, value)))
+	return fmt.Sprintf("postconf -P %s", shellQuote(fmt.Sprintf("%s/%s/%s = %s", s.name, s.kind, name, compact(value))))
 }
+
+// compact writes a list, also within { }, with commas and without white space.
+func compact(value string) string {
+	list := words(aroundEquals.ReplaceAllString(value, "="))
+	for i, word := range list {
+		if strings.HasPrefix(word, "{") {
+			list[i] = "{" + compact(unbraced(word)) + "}"
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+var aroundEquals = regexp.MustCompile(`\s*=\s*`)
 
 // postconfDrop is the command that takes an override of a service away.
 func postconfDrop(s *service, name string) string {

@@ -187,7 +187,7 @@ func TestBrokenFiles(t *testing.T) {
 	if _, err := LoadPostfix(t.Context(), dir); err == nil {
 		t.Error("a folder without main.cf was read")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte("smtpd_milters = unix:pratique/milter.sock\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte("smtpd_milters = unix:pratique/milter.sock\nmynetworks = 127.0.0.0/8\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p, err := readPostfix(dir)

@@ -2,6 +2,7 @@ package mta
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,18 +13,48 @@ func judgeEntries(p *Postfix, ours Ours) []Finding {
 	if len(entries) == 0 {
 		return []Finding{{Status: Info, Where: "master.cf", Found: "no service takes mail by SMTP"}}
 	}
+	unmet := slices.DeleteFunc(entries, func(s *service) bool {
+		return p.named(p.in(s, "smtpd_milters"), ours) >= 0 || p.isReinjection(s) || p.filteredToOurs(s, ours)
+	})
 	var found []Finding
-	for _, s := range entries {
-		value := p.in(s, "smtpd_milters")
-		if p.named(value, ours) >= 0 || p.isReinjection(s) || p.filteredToOurs(s, ours) {
-			continue
+	for _, s := range unmet {
+		f := p.unmilteredEntry(s, p.alone(unmet), ours)
+		if p.takesOnlyStrangers(s) && p.someEntryMeets(ours) {
+			f.Status = Warn
+			f.Means = "That is right for a port that only takes mail for this site. What programs on this host send by it is neither checked nor signed."
 		}
-		found = append(found, p.unmilteredEntry(s, value, ours))
+		found = append(found, f)
 	}
 	return onceForMain(found)
 }
 
-func (p *Postfix) unmilteredEntry(s *service, value string, ours Ours) Finding {
+// takesOnlyStrangers reports a service by which nobody but this host may send to the world: an MX's.
+func (p *Postfix) takesOnlyStrangers(s *service) bool {
+	networks, unread := p.networks(p.in(s, "mynetworks"))
+	for _, n := range networks {
+		if !n.Addr().IsLoopback() {
+			return false
+		}
+	}
+	return slices.Contains(serverPorts, port(s.name)) && len(unread) == 0 && p.networksKnown(s) && p.in(s, "smtpd_sasl_auth_enable") != "yes"
+}
+
+func (p *Postfix) someEntryMeets(ours Ours) bool {
+	return slices.ContainsFunc(p.entries(), func(s *service) bool {
+		return !p.onLoopback(s) && p.named(p.in(s, "smtpd_milters"), ours) >= 0
+	})
+}
+
+// alone reports whether smtpd_milters of main.cf is right for some service, whose mail meets the milter behind a filter.
+func (p *Postfix) alone(unmet []*service) bool {
+	return slices.ContainsFunc(p.entries(), func(other *service) bool {
+		_, overridden := other.overrides["smtpd_milters"]
+		return !overridden && !slices.Contains(unmet, other)
+	})
+}
+
+func (p *Postfix) unmilteredEntry(s *service, alone bool, ours Ours) Finding {
+	value := p.in(s, "smtpd_milters")
 	f := Finding{Status: Fail, Where: p.whereIn(s, "smtpd_milters"),
 		Found: fmt.Sprintf("smtpd_milters of %s is %s", s, shown(value)),
 		Means: fmt.Sprintf("Mail that comes in by %s is neither checked, nor scanned, nor signed, nor counted.", s)}
@@ -31,7 +62,7 @@ func (p *Postfix) unmilteredEntry(s *service, value string, ours Ours) Finding {
 	switch {
 	case overridden && p.named(p.value("smtpd_milters"), ours) >= 0:
 		f.Fix = []string{postconfDrop(s, "smtpd_milters")}
-	case overridden:
+	case overridden || alone:
 		f.Fix = []string{postconfIn(s, "smtpd_milters", appended(value, p.meant(ours)))}
 	default:
 		f.Found = "smtpd_milters is " + shown(value)
@@ -168,11 +199,14 @@ func judgeProxyFilter(p *Postfix, ours Ours) []Finding {
 	var found []Finding
 	for _, s := range p.entries() {
 		if value := p.in(s, name); value != "" && !p.filteredToOurs(s, ours) {
+			fix := []string{"give the milter to the service that takes the mail back from the proxy, and not to this one"}
+			if back, _ := p.back(value, ours); back != nil {
+				fix = append(p.moveBehind(back, ours), postconfIn(s, "smtpd_milters", ""))
+			}
 			found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name),
 				Found: fmt.Sprintf("%s of %s is %s", name, s, value),
 				Means: "Milters of a service with a before-queue proxy filter get no message to see: nothing is checked or signed there.",
-				Fix: []string{"give the milter to the service that takes the mail back from the proxy, and smtpd_milters = (empty) to this one",
-					postconfIn(s, "smtpd_milters", "")}})
+				Fix:   fix})
 		}
 	}
 	return found
@@ -181,7 +215,7 @@ func judgeProxyFilter(p *Postfix, ours Ours) []Finding {
 // judgeNonSMTP looks at mail that does not come by SMTP.
 func judgeNonSMTP(p *Postfix, ours Ours) []Finding {
 	const name = "non_smtpd_milters"
-	cleanups := p.running("cleanup")
+	cleanups := p.cleanups()
 	if len(cleanups) == 0 {
 		cleanups = []*service{{}}
 	}
@@ -195,17 +229,35 @@ func judgeNonSMTP(p *Postfix, ours Ours) []Finding {
 			continue
 		}
 		f := Finding{Status: Fail, Where: p.whereIn(s, name), Found: name + " is " + shown(value),
-			Means: "Mail by sendmail(1), cron, mailing list managers and re-injected mail is neither checked nor signed.",
-			Fix:   []string{postconf(name, "$smtpd_milters")}}
-		if _, overridden := s.overrides[name]; overridden {
+			Means: "Mail by sendmail(1), cron, mailing list managers and re-injected mail is neither checked nor signed."}
+		_, overridden := s.overrides[name]
+		if overridden {
 			f.Found = fmt.Sprintf("%s of %s is %s", name, s, shown(value))
+		}
+		switch {
+		case overridden && p.named(p.value(name), ours) >= 0:
 			f.Fix = []string{postconfDrop(s, name)}
-		} else if value != "" {
+		case overridden:
+			f.Fix = []string{postconfIn(s, name, appended(value, p.meant(ours)))}
+		case value == "" && p.named(p.value("smtpd_milters"), ours) >= 0:
+			f.Fix = []string{postconf(name, "$smtpd_milters")}
+		default:
 			f.Fix = []string{postconf(name, appended(p.raw(name), p.meant(ours)))}
 		}
 		found = append(found, f)
 	}
 	return onceForMain(found)
+}
+
+// cleanups are the cleanup services that mail reaches other than by SMTP: smtpd
+// brings its own milters to the one that its cleanup_service_name names.
+func (p *Postfix) cleanups() []*service {
+	const name = "cleanup_service_name"
+	used := []string{p.value(name)} // bounces and forwarded mail
+	for _, s := range append(p.running("pickup"), p.running("qmqpd")...) {
+		used = append(used, p.in(s, name))
+	}
+	return slices.DeleteFunc(p.running("cleanup"), func(s *service) bool { return !contains(used, s.name) })
 }
 
 // judgeBounces: the mail that Postfix itself makes meets milters only if its class is named.
@@ -224,7 +276,7 @@ func judgeBounces(p *Postfix, _ Ours) []Finding {
 func judgeDefaultAction(p *Postfix, ours Ours) []Finding {
 	const name = "milter_default_action"
 	var found []Finding
-	for _, s := range append(p.entries(), p.running("cleanup")...) {
+	for _, s := range append(p.entries(), p.cleanups()...) {
 		if f := actionFinding(p.in(s, name), p.whereIn(s, name), name); f != nil {
 			f.Fix = []string{postconf(name, "tempfail")}
 			if _, overridden := s.overrides[name]; overridden {
@@ -251,7 +303,7 @@ func (p *Postfix) ownActions(s *service, ours Ours) []Finding {
 			continue
 		}
 		if f := actionFinding(action, p.whereIn(s, name), "default_action of "+m.text); f != nil {
-			f.Fix = []string{"take default_action out of the braces in " + name}
+			f.Fix = []string{p.setter(s, name, joined(withoutOption(milterList(p.in(s, name)), m, "default_action")))}
 			found = append(found, *f)
 		}
 	}

@@ -2,129 +2,10 @@ package mta
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
-
-// judgeNetworks compares the clients that Postfix trusts with those that may
-// send through the milter.
-func judgeNetworks(p *Postfix, ours Ours) []Finding {
-	const name = "mynetworks"
-	var found []Finding
-	for _, s := range p.entries() {
-		value := p.in(s, name)
-		networks, unread := p.networks(value)
-		for _, why := range unread {
-			found = append(found, Finding{Status: Unknown, Where: p.whereIn(s, name), Found: why,
-				Means: "Its clients may be ones that the milter refuses, or lets pass unseen."})
-		}
-		for _, n := range networks {
-			if f := p.judgeNetwork(n, p.whereIn(s, name), ours); f != nil {
-				found = append(found, *f)
-			}
-		}
-	}
-	return onceForFound(found)
-}
-
-func (p *Postfix) judgeNetwork(n netip.Prefix, where string, ours Ours) *Finding {
-	switch {
-	case isWorld(n):
-		return &Finding{Status: Fail, Where: where, Found: fmt.Sprintf("mynetworks has %s", n),
-			Means: "So wide a network makes this an open relay: strangers may send through it.",
-			Fix:   []string{postconf("mynetworks", "127.0.0.0/8 [::1]/128, and your own networks")}}
-	case ours.Admits(n):
-		return nil
-	case ours.PassUnknown:
-		return &Finding{Status: Fail, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
-			Means: "Postfix relays for its clients, and the milter lets their mail pass unchecked and unsigned (unlisted = \"pass\").",
-			Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
-	}
-	return &Finding{Status: Warn, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
-		Means: "Postfix trusts its clients, and the milter refuses their mail.",
-		Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
-}
-
-// isWorld reports a network that is no site's: the widest that are are an /8 of IPv4 and a /16 of IPv6.
-func isWorld(n netip.Prefix) bool {
-	if n.Addr().Is4() {
-		return n.Bits() < 8
-	}
-	return n.Bits() < 16 && n != netip.MustParsePrefix("fc00::/7")
-}
-
-// networks reads mynetworks: addresses and networks, "!" before what is taken
-// out, files and tables. What can't be read is told.
-func (p *Postfix) networks(value string) (list []netip.Prefix, unread []string) {
-	for _, word := range words(value) {
-		switch {
-		case strings.HasPrefix(word, "!"):
-		case strings.HasPrefix(word, "/"):
-			text, err := p.readTable(word)
-			if err != nil {
-				unread = append(unread, err.Error())
-				continue
-			}
-			for _, l := range logicalLines([]byte(text)) {
-				more, _ := p.networks(l.text)
-				list = append(list, more...)
-			}
-		default:
-			if n, err := parseNetwork(word); err == nil {
-				list = append(list, n)
-				continue
-			}
-			fromTable, err := p.networkTable(word)
-			if err != nil {
-				unread = append(unread, err.Error())
-			}
-			list = append(list, fromTable...)
-		}
-	}
-	return list, unread
-}
-
-func (p *Postfix) networkTable(word string) ([]netip.Prefix, error) {
-	var list []netip.Prefix
-	tables := p.tables(word)
-	if len(tables) == 0 {
-		return nil, fmt.Errorf("%q is no network", word)
-	}
-	for _, t := range tables {
-		entries, err := t.entries()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.name, err)
-		}
-		for _, e := range entries {
-			if n, err := parseNetwork(e.key); err == nil {
-				list = append(list, n)
-			}
-		}
-	}
-	return list, nil
-}
-
-// parseNetwork reads "10.0.0.0/8", "[::1]/128", "192.0.2.1".
-func parseNetwork(word string) (netip.Prefix, error) {
-	text := strings.NewReplacer("[", "", "]", "").Replace(word)
-	if !strings.Contains(text, "/") {
-		addr, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	n, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	if n.Addr().Is4In6() && n.Bits() >= 96 {
-		n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
-	}
-	return n.Masked(), nil
-}
 
 // admission is what a list of restrictions says to a stranger who wants to relay.
 type admission int
@@ -139,7 +20,8 @@ const (
 var restrictionLists = []string{"smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
 	"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}
 
-// judgeRelay walks the restrictions of each service as a stranger meets them.
+// judgeRelay walks the restrictions of each service as a stranger meets them. That
+// mynetworks holds strangers is judgeNetworks' business.
 func judgeRelay(p *Postfix, _ Ours) []Finding {
 	var found []Finding
 	for _, s := range p.entries() {
@@ -149,19 +31,18 @@ func judgeRelay(p *Postfix, _ Ours) []Finding {
 }
 
 func (p *Postfix) judgeRelayOf(s *service) []Finding {
-	if onLoopback(s.name) {
+	if p.onLoopback(s) {
 		return nil // strangers do not reach it
 	}
-	var doubts []Finding
+	doubts := p.openDestinations(s)
+	if len(doubts) > 0 {
+		return doubts
+	}
 	for _, name := range restrictionLists {
 		w := walk{p: p, s: s, list: name}
 		end := w.through(p.in(s, name), 0)
-		if end == stopped && len(w.doubts) == 0 {
-			return nil
-		}
 		if end == stopped {
-			doubts = append(doubts, w.doubts...)
-			return doubts
+			return append(doubts, w.doubts...)
 		}
 	}
 	const relay = "smtpd_relay_restrictions"
@@ -169,6 +50,68 @@ func (p *Postfix) judgeRelayOf(s *service) []Finding {
 		Found: fmt.Sprintf("no restriction of %s refuses a stranger who wants to relay (%s is %s)", s, relay, shown(p.in(s, relay))),
 		Means: "Anyone may send through this server: it will be abused within hours and listed on blocklists.",
 		Fix:   []string{p.setter(s, relay, "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination")}})
+}
+
+// destinations are the parameters that name the domains for which mail is taken from anyone.
+var destinations = []string{"relay_domains", "mydestination", "virtual_alias_domains", "virtual_mailbox_domains"}
+
+// openDestinations looks for tables that name every domain: with one of them
+// reject_unauth_destination refuses nobody.
+func (p *Postfix) openDestinations(s *service) []Finding {
+	var found []Finding
+	for _, name := range destinations {
+		list := words(p.in(s, name))
+		for _, word := range list {
+			e := p.catchAll(word)
+			if e == nil {
+				continue
+			}
+			fix := []string{p.setter(s, name, without(list, word))}
+			if e.line > 0 {
+				fix = []string{"take the line out: " + e.key}
+			}
+			found = append(found, Finding{Status: Fail, Where: e.where(p.whereIn(s, name)), Found: fmt.Sprintf("%s has %s, which names every domain", name, word),
+				Means: "reject_unauth_destination refuses nobody then. Anyone may send through this server: it will be abused within hours and listed on blocklists.",
+				Fix:   fix})
+		}
+	}
+	return found
+}
+
+// catchAll returns the entry of a table that any domain finds, nil without one.
+func (p *Postfix) catchAll(word string) *tableEntry {
+	for _, t := range p.tables(word) {
+		entries, err := t.entries()
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if t.findsAnyone(e) {
+				return &e
+			}
+		}
+	}
+	return nil
+}
+
+// strangers are what no table names unless it names everything.
+var strangers = []string{"a-stranger.invalid", "mx9.somewhere-else.example", "somebody@a-stranger.invalid"}
+
+// findsAnyone reports an entry that is found for whatever is looked up.
+func (t table) findsAnyone(e tableEntry) bool {
+	switch t.kind {
+	case "static":
+		return true
+	case "cidr":
+		n, err := parseNetwork(e.key)
+		return err == nil && isWorld(n)
+	case "regexp", "pcre":
+		return !slices.ContainsFunc(strangers, func(name string) bool {
+			matches, known := e.matches(name)
+			return !matches || !known
+		})
+	}
+	return false
 }
 
 // walk is one way through a list of restrictions.
@@ -195,13 +138,14 @@ func (w *walk) through(list string, depth int) admission {
 			i++ // what follows refuses nobody
 		case token == "permit", token == "permit_naked_ip_address":
 			return let
-		case token == "permit_mynetworks" && w.trustsWorld():
-			return let
+		case token == "permit_tls_all_clientcerts":
+			w.doubt(Warn, token, "Whoever has a certificate of any authority that Postfix trusts may relay: that is right only where the only one is your own.",
+				"name the certificates in relay_clientcerts, and use permit_tls_clientcerts")
 		case token == "permit_mx_backup":
 			w.doubt(Warn, "permit_mx_backup", "Whoever names this host as MX of his domain may relay to it.", "take permit_mx_backup out of "+w.list)
 		case refusesStrangers(token):
 			return stopped
-		case token == "check_sender_access", token == "check_helo_access":
+		case strings.HasPrefix(token, "check_"):
 			w.lookUp(token, argument)
 		default:
 			if class := w.p.value(tokens[i]); class != "" && contains(words(w.p.value("smtpd_restriction_classes")), tokens[i]) {
@@ -216,7 +160,7 @@ func (w *walk) through(list string, depth int) admission {
 
 func refusesStrangers(token string) bool {
 	switch token {
-	case "reject", "defer", "reject_unauth_destination", "defer_unauth_destination":
+	case "reject", "defer", "reject_unauth_destination", "defer_unauth_destination", "check_relay_domains":
 		return true
 	}
 	return false
@@ -228,22 +172,20 @@ func takesArgument(token string) bool {
 		strings.HasPrefix(token, "permit_dnswl_client") || strings.HasPrefix(token, "permit_rhswl_client") || token == "sleep"
 }
 
-func (w *walk) trustsWorld() bool {
-	networks, _ := w.p.networks(w.p.in(w.s, "mynetworks"))
-	for _, n := range networks {
-		if isWorld(n) {
-			return true
-		}
-	}
-	return false
-}
+// claimed is what a stranger chooses as he likes, by the restriction that looks it up.
+var claimed = map[string]string{"check_sender_access": "sender", "check_helo_access": "HELO name",
+	"check_reverse_client_hostname_access": "reverse name"}
 
-// lookUp judges a table by sender or HELO, which a stranger chooses as he likes.
+// lookUp judges a table by what a stranger can claim, and others that permit everyone.
 func (w *walk) lookUp(token, argument string) {
 	if w.list != "smtpd_relay_restrictions" && w.list != "smtpd_recipient_restrictions" {
 		return // what such a table permits there, the later lists are asked all the same
 	}
-	what := map[string]string{"check_sender_access": "sender", "check_helo_access": "HELO name"}[token]
+	what := claimed[token]
+	if what == "" {
+		w.lookUpOther(token, argument)
+		return
+	}
 	for _, t := range w.p.tables(argument) {
 		entries, err := t.entries()
 		if err != nil {
@@ -258,6 +200,30 @@ func (w *walk) lookUp(token, argument string) {
 					Means: fmt.Sprintf("A %s can be claimed by anyone: whoever does may relay.", what),
 					Fix:   []string{"put " + token + " behind reject_unauth_destination, or into smtpd_sender_restrictions"}})
 			}
+		}
+	}
+}
+
+// lookUpOther judges a table by client, recipient or login: it may permit some, but not all.
+func (w *walk) lookUpOther(token, argument string) {
+	switch token {
+	case "check_client_access", "check_recipient_access":
+	default:
+		return
+	}
+	for _, t := range w.p.tables(argument) {
+		entries, err := t.entries()
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if !permits(e.value) || !t.findsAnyone(e) {
+				continue
+			}
+			w.doubts = append(w.doubts, Finding{Status: Fail, Where: e.where(w.p.whereIn(w.s, w.list)),
+				Found: fmt.Sprintf("%s in %s says %s to %s, before strangers are refused", token, w.list, e.value, e.key),
+				Means: "Anyone may send through this server: it will be abused within hours and listed on blocklists.",
+				Fix:   []string{"say DUNNO in place of " + e.value}})
 		}
 	}
 }
@@ -283,7 +249,7 @@ func judgeXclient(p *Postfix, _ Ours) []Finding {
 	for _, s := range p.entries() {
 		for _, word := range words(p.in(s, name)) {
 			n, err := parseNetwork(word)
-			if err == nil && n.Addr().IsLoopback() && n.Bits() >= 8 {
+			if word == "localhost" || err == nil && n.Addr().IsLoopback() && n.Bits() >= 8 {
 				continue
 			}
 			found = append(found, Finding{Status: Warn, Where: p.whereIn(s, name), Found: name + " has " + word,

@@ -7,103 +7,6 @@ import (
 	"strings"
 )
 
-// isReinjection reports whether a service takes back mail from a filter: its own
-// content_filter is switched off, or it listens on loopback only, while there is a filter.
-func (p *Postfix) isReinjection(s *service) bool {
-	if !p.hasFilter() || p.in(s, "content_filter") != "" || p.in(s, "smtpd_proxy_filter") != "" {
-		return false
-	}
-	_, off := s.overrides["content_filter"]
-	return off || onLoopback(s.name)
-}
-
-func (p *Postfix) hasFilter() bool {
-	for _, name := range []string{"content_filter", "smtpd_proxy_filter"} {
-		if p.value(name) != "" {
-			return true
-		}
-		for _, s := range p.fronts() {
-			if p.in(s, name) != "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// fronts are the services by which mail may come in, by SMTP and otherwise.
-func (p *Postfix) fronts() []*service { return append(p.entries(), p.running("pickup")...) }
-
-func onLoopback(name string) bool {
-	for _, host := range []string{"127.", "[::1]:", "localhost:"} {
-		if strings.HasPrefix(name, host) {
-			return true
-		}
-	}
-	return false
-}
-
-// back returns the service that takes mail back from the filter, nil without
-// one, and whether the milter stands there.
-func (p *Postfix) back(ours Ours) (s *service, meets bool) {
-	for _, entry := range p.entries() {
-		if p.isReinjection(entry) {
-			s = entry
-		}
-	}
-	if s == nil || contains(words(p.in(s, "receive_override_options")), "no_milters") {
-		return s, false
-	}
-	return s, p.named(p.in(s, "smtpd_milters"), ours) >= 0
-}
-
-// filteredToOurs reports whether all mail of a service comes to the milter in the end, through a filter.
-func (p *Postfix) filteredToOurs(s *service, ours Ours) bool {
-	_, meets := p.back(ours)
-	return meets && p.in(s, "content_filter")+p.in(s, "smtpd_proxy_filter") != ""
-}
-
-// judgeContentFilter looks at mail that a filter behind the queue takes and hands back.
-func judgeContentFilter(p *Postfix, ours Ours) []Finding {
-	var found []Finding
-	for _, s := range p.fronts() {
-		if filter := p.in(s, "content_filter"); filter != "" {
-			found = append(found, p.judgeFilterOf(s, filter, ours)...)
-		}
-	}
-	return onceForFound(found)
-}
-
-func (p *Postfix) judgeFilterOf(s *service, filter string, ours Ours) []Finding {
-	list := "smtpd_milters"
-	if s.command != "smtpd" {
-		list = "non_smtpd_milters"
-	}
-	back, backMeets := p.back(ours)
-	f := Finding{Status: Warn, Where: p.whereIn(s, "content_filter")}
-	what := fmt.Sprintf("mail of %s goes through the filter %s", s, filter)
-	switch meets := p.named(p.in(s, list), ours) >= 0; {
-	case meets && backMeets:
-		f.Found = what + ", and what it hands back to " + back.String() + " meets the milter again"
-		f.Means = "Each message is counted, judged and signed twice."
-		f.Fix = []string{postconfIn(back, "smtpd_milters", "")}
-	case meets:
-		f.Found = what + " after it was signed"
-		f.Means = "What the filter changes breaks the signature."
-		f.Fix = []string{"make sure that the filter changes neither the body nor signed fields (no disclaimer, no tag in Subject), or sign behind it:"}
-		if back != nil {
-			f.Fix = append(f.Fix, postconfIn(back, "smtpd_milters", p.meant(ours)))
-		}
-		f.Fix = append(f.Fix, p.setter(s, list, ""))
-	case backMeets:
-		f.Status, f.Found = Info, what+", and the milter stands behind that"
-		f.Means = "The milter sees every client as the filter: its allowlist and its limits by client have no meaning."
-	default:
-		return nil
-	}
-	return []Finding{f}
-}
-
 // aSignature is what milter_header_checks sees of ours.
 const aSignature = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=2026a; t=1; h=From:To; bh=AA==; b=AA=="
 
@@ -111,26 +14,43 @@ const aSignature = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=exam
 func judgeMilterHeaderChecks(p *Postfix, _ Ours) []Finding {
 	const name = "milter_header_checks"
 	var found []Finding
-	for _, t := range p.tables(p.value(name)) {
-		entries, err := t.entries()
-		if err != nil {
-			found = append(found, unread(p.where(name), t, err, "An entry that matches DKIM-Signature may take signatures off again."))
-			continue
-		}
-		for _, e := range entries {
-			matches, known := matchesHeader(e.key, aSignature)
-			if known && !matches || harmless(e.value) {
-				continue
-			}
-			f := Finding{Status: Fail, Where: e.where(p.where(name)), Found: fmt.Sprintf("%s %s matches our signature", e.key, e.value),
-				Means: "The signature is changed or taken off when the milter adds it.", Fix: []string{"take the line out, or exclude DKIM-Signature from its pattern"}}
-			if !known {
-				f.Status, f.Found = Unknown, fmt.Sprintf("%s %s: the pattern is not understood here", e.key, e.value)
-			}
-			found = append(found, f)
+	for _, s := range p.running("cleanup") {
+		for _, t := range p.tables(p.in(s, name)) {
+			found = append(found, judgeSignatureTable(p.whereIn(s, name), t)...)
 		}
 	}
+	return onceForFound(found)
+}
+
+func judgeSignatureTable(where string, t table) []Finding {
+	var found []Finding
+	entries, err := t.entries()
+	if err != nil {
+		return []Finding{unread(where, t, err, "An entry that matches DKIM-Signature may take signatures off again.")}
+	}
+	for _, e := range entries {
+		matches, known := e.matches(aSignature)
+		if known && !matches || harmless(e.value) {
+			continue
+		}
+		f := Finding{Status: Fail, Where: e.where(where), Found: fmt.Sprintf("%s %s matches our signature", e.key, e.value),
+			Means: "The signature is changed or taken off when the milter adds it.", Fix: []string{"take the line out, or exclude DKIM-Signature from its pattern"}}
+		if !known {
+			f.Status, f.Found = Unknown, fmt.Sprintf("%s %s: the pattern is not understood here", e.key, e.value)
+		}
+		found = append(found, f)
+	}
 	return found
+}
+
+// matches reports whether an entry of a regexp or pcre table is asked about a field, and matches it.
+func (e tableEntry) matches(field string) (matches, known bool) {
+	for _, pattern := range append(slices.Clone(e.within), e.key) {
+		if matches, known = matchesHeader(pattern, field); known && !matches {
+			return false, true
+		}
+	}
+	return matches, known
 }
 
 func unread(where string, t table, err error, means string) Finding {
@@ -195,6 +115,9 @@ func (p *Postfix) judgeDeliveryTable(s *service, name string, t table, ours Ours
 		if !strings.HasSuffix(name, "body_checks") {
 			state = headerHarm(e, ours)
 		}
+		if state == Fail && s.command == "lmtp" {
+			state = Warn // it mostly delivers to mailboxes of this site
+		}
 		if changes(e.value) && state != OK {
 			found = append(found, Finding{Status: state, Where: e.where(p.whereIn(s, name)),
 				Found: fmt.Sprintf("%s has %s %s", name, shown(e.key), shown(e.value)),
@@ -217,13 +140,20 @@ var fieldInPattern = regexp.MustCompile(`^!?.\^?\(?([A-Za-z][A-Za-z0-9-]*)\)?\s*
 // headerHarm says what an entry does to signatures: OK if it touches only fields that are not covered.
 func headerHarm(e tableEntry, ours Ours) Status {
 	name := fieldInPattern.FindStringSubmatch(e.key)
+	for _, condition := range e.within {
+		if name == nil {
+			name = fieldInPattern.FindStringSubmatch(condition)
+		}
+	}
 	verb, text, _ := strings.Cut(e.value, " ")
 	if strings.EqualFold(verb, "PREPEND") {
-		field, _, _ := strings.Cut(text, ":")
-		if ours.signs(field) {
+		if ours.signs(beforeColon(text)) {
 			return Fail
 		}
 		return OK
+	}
+	if strings.EqualFold(verb, "REPLACE") && ours.signs(beforeColon(text)) {
+		return Fail
 	}
 	switch {
 	case name == nil:
@@ -232,6 +162,11 @@ func headerHarm(e tableEntry, ours Ours) Status {
 		return Fail
 	}
 	return OK
+}
+
+func beforeColon(text string) string {
+	name, _, _ := strings.Cut(text, ":")
+	return name
 }
 
 func (o Ours) signs(field string) bool {
@@ -291,7 +226,7 @@ func judgeLineLimit(p *Postfix, ours Ours) []Finding {
 		found = append(found, Finding{Status: Warn, Where: p.whereIn(s, name),
 			Found: fmt.Sprintf("%s is %d, and the milter takes it for %d", name, limit, ours.LineLimit),
 			Means: "Postfix breaks longer lines at delivery, after they were signed, and the milter does not foretell it.",
-			Fix:   []string{postconf(name, "998"), fmt.Sprintf("or in pratique.toml, [survival]: line_limit = %d", limit)}})
+			Fix:   []string{p.setter(s, name, "998"), fmt.Sprintf("or in pratique.toml, [survival]: line_limit = %d", limit)}})
 	}
 	return onceForFound(found)
 }

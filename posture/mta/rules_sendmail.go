@@ -25,6 +25,11 @@ var sendmailRules = []struct {
 
 // Judge holds the configuration against every rule.
 func (s *Sendmail) Judge(ours Ours) *Report {
+	if s.msp {
+		return &Report{MTA: "sendmail", Source: s.Source, Findings: []Finding{{Rule: "msp", Status: Info, Where: s.where(0),
+			Found: "this is the configuration of the submission program", Means: "It hands all mail to the sendmail of this host, where the milter stands: judge that one's file.",
+			Fix: []string{"pratique audit mta --sendmail /etc/mail/sendmail.mc"}}}}
+	}
 	var findings []Finding
 	for _, r := range sendmailRules {
 		found := r.judge(s, ours)

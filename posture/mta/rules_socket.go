@@ -27,7 +27,7 @@ func (p *Postfix) uses() []use {
 	for _, s := range p.entries() {
 		list = append(list, use{s, "smtpd_milters"})
 	}
-	for _, s := range p.running("cleanup") {
+	for _, s := range p.cleanups() {
 		list = append(list, use{s, "non_smtpd_milters"})
 	}
 	return list
@@ -41,6 +41,10 @@ func judgeSocket(p *Postfix, ours Ours) []Finding {
 		if p.named(value, ours) < 0 {
 			continue
 		}
+		if f := p.foreignWords(u, value, ours); f != nil {
+			found = append(found, *f)
+			continue
+		}
 		if p.oursIn(value, p.jailed(u.s), ours) < 0 {
 			found = append(found, p.outOfJail(u, value, ours))
 			continue
@@ -50,17 +54,41 @@ func judgeSocket(p *Postfix, ours Ours) []Finding {
 	return onceForFound(found)
 }
 
+// foreignWords: Postfix knows "unix:path" and "inet:host:port" only; "local:", "inet6:"
+// and "port@host" are sendmail's.
+func (p *Postfix) foreignWords(u use, value string, ours Ours) *Finding {
+	list, i := milterList(value), p.named(value, ours)
+	m := list[i]
+	kind, rest, _ := strings.Cut(m.text, ":")
+	if (kind == "unix" || kind == "inet") && !strings.Contains(rest, "@") {
+		return nil
+	}
+	right := "unix:" + rest
+	if kind != "local" && kind != "unix" {
+		right = string(inet(rest))
+	}
+	list[i].word = m.with(right)
+	return &Finding{Status: Fail, Where: p.whereIn(u.s, u.list), Found: fmt.Sprintf("%s has %s, which Postfix does not understand", u.list, m.text),
+		Means: "Postfix finds no milter there, and milter_default_action decides about all mail.",
+		Fix:   []string{p.setter(u.s, u.list, joined(list))}}
+}
+
 // outOfJail: a process in a chroot takes the queue folder for the root of all paths.
 func (p *Postfix) outOfJail(u use, value string, ours Ours) Finding {
 	queue := p.value("queue_directory")
-	m := milterList(value)[p.named(value, ours)]
-	socket := path.Join(queue, "pratique/milter.sock")
+	list, i := milterList(value), p.named(value, ours)
+	m := list[i]
+	listen := path.Join(queue, "pratique/milter.sock")
+	if own, ok := strings.CutPrefix(p.meant(ours), "unix:"); ok && !path.IsAbs(own) {
+		listen = path.Join(queue, own) // it is within reach already
+	}
+	list[i].word = m.with("unix:" + strings.TrimPrefix(listen, path.Clean(queue)+"/"))
 	return Finding{Status: Fail, Where: fmt.Sprintf("master.cf:%d %s", u.s.line, u.s),
 		Found: fmt.Sprintf("%s runs in a chroot, where %s is %s", u.s, m.text, strings.TrimPrefix(string(m.of(queue, true)), "unix:")),
 		Means: "It finds no milter there, and milter_default_action decides about all of its mail.",
 		Fix: []string{
-			fmt.Sprintf("in pratique.toml: listen = [%q]", "unix:"+socket),
-			postconf("smtpd_milters", "unix:pratique/milter.sock"),
+			fmt.Sprintf("in pratique.toml: listen = [%q]", "unix:"+listen),
+			p.setter(u.s, u.list, joined(list)),
 		}}
 }
 
@@ -181,16 +209,11 @@ func judgeOrder(p *Postfix, ours Ours) []Finding {
 		for _, m := range list[i+1:] {
 			behind = append(behind, m.text)
 		}
-		var order []string
-		for j, m := range list {
-			if j != i {
-				order = append(order, m.text)
-			}
-		}
+		order := append(slices.Delete(slices.Clone(list), i, i+1), list[i])
 		found = append(found, Finding{Status: Fail, Where: p.whereIn(u.s, u.list),
 			Found: fmt.Sprintf("%s stands behind the milter in %s", strings.Join(behind, " and "), u.list),
 			Means: "What a later milter changes of the header or body breaks the signature, and what it refuses was already counted as sent.",
-			Fix:   []string{p.setter(u.s, u.list, strings.Join(append(order, list[i].text), ", "))}})
+			Fix:   []string{p.setter(u.s, u.list, joined(order))}})
 	}
 	return onceForFound(found)
 }
@@ -199,6 +222,9 @@ func judgeOrder(p *Postfix, ours Ours) []Finding {
 func (p *Postfix) setter(s *service, name, value string) string {
 	if _, overridden := s.overrides[name]; overridden {
 		return postconfIn(s, name, value)
+	}
+	if name == "non_smtpd_milters" && p.raw(name) == "$smtpd_milters" {
+		name = "smtpd_milters" // one list for both stays one
 	}
 	return postconf(name, value)
 }
@@ -215,7 +241,7 @@ func judgeProtocol(p *Postfix, ours Ours) []Finding {
 		}
 		found = append(found, Finding{Status: Warn, Where: where, Found: name + " is " + shown(value),
 			Means: "Header fields do not arrive exactly as they leave, each step costs a round trip, and simple canonicalization breaks.",
-			Fix:   []string{postconf(name, best)}})
+			Fix:   []string{p.optionSetter(u, ours, "protocol", name, best)}})
 	}
 	return onceForFound(found)
 }
@@ -232,6 +258,18 @@ func (p *Postfix) milterOption(u use, ours Ours, option, parameter string) (valu
 	return p.in(u.s, parameter), p.whereIn(u.s, parameter)
 }
 
+// optionSetter is the command that sets what milterOption returns, where it is set now.
+func (p *Postfix) optionSetter(u use, ours Ours, option, parameter, value string) string {
+	written := p.in(u.s, u.list)
+	if i := p.named(written, ours); i >= 0 {
+		list := milterList(written)
+		if _, own := list[i].options[option]; own {
+			return p.setter(u.s, u.list, joined(withoutOption(list, list[i], option)))
+		}
+	}
+	return p.setter(u.s, parameter, value)
+}
+
 // Least patience of Postfix with a milter that does all it can do. The milter
 // tells of its progress, and each sign of life starts the content timer anew
 // (milter_content_timeout), so a few of those are enough.
@@ -246,11 +284,12 @@ func judgeTimeouts(p *Postfix, ours Ours) []Finding {
 	limits := []struct {
 		option string
 		least  time.Duration
+		usual  string
 		doing  string
 	}{
-		{"connect_timeout", leastConnect, "the milter to accept a connection"},
-		{"command_timeout", leastCommand, "an answer to the envelope or a header"},
-		{"content_timeout", max(leastCommand, progressMiss*ours.Progress), "the end of a message, or a sign of life"},
+		{"connect_timeout", leastConnect, "30s", "the milter to accept a connection"},
+		{"command_timeout", leastCommand, "30s", "an answer to the envelope or a header"},
+		{"content_timeout", max(leastCommand, progressMiss*ours.Progress), "300s", "the end of a message, or a sign of life"},
 	}
 	var found []Finding
 	for _, u := range p.uses() {
@@ -263,7 +302,7 @@ func judgeTimeouts(p *Postfix, ours Ours) []Finding {
 			}
 			found = append(found, Finding{Status: Fail, Where: where, Found: fmt.Sprintf("%s is %s", name, shown(value)),
 				Means: fmt.Sprintf("Postfix waits too short for %s; then milter_default_action decides. At least %v are needed.", l.doing, l.least),
-				Fix:   []string{postconf(name, map[bool]string{true: "300s", false: "30s"}[l.option == "content_timeout"])}})
+				Fix:   []string{p.optionSetter(u, ours, l.option, name, l.usual)}})
 		}
 	}
 	return append(onceForFound(found), p.judgeIdle(ours)...)

@@ -20,6 +20,7 @@ type Sendmail struct {
 	features map[string]ordered // of an mc file, or found in the rules of a cf file
 	mailers  []mailer
 	compiled bool // a cf file
+	msp      bool // the configuration of the submission program, which hands all mail to a sendmail on this host
 }
 
 // filter is one X line, or INPUT_MAIL_FILTER.
@@ -88,6 +89,7 @@ func (s *Sendmail) parseCf(text string) {
 			name, value, _ := strings.Cut(strings.TrimSpace(rest), "=")
 			s.option(strings.TrimSpace(name), strings.TrimSpace(value), number)
 		case 'D':
+			s.msp = s.msp || strings.HasPrefix(rest, "{MTAHost}")
 			if masquerade, ok := strings.CutPrefix(rest, "M"); ok && masquerade != "" {
 				s.features["MASQUERADE_AS"] = ordered{masquerade, number}
 			}
@@ -189,6 +191,7 @@ func (s *Sendmail) parseMc(text string) {
 		case "MASQUERADE_AS":
 			s.features["MASQUERADE_AS"] = ordered{m.argument(0), m.line}
 		case "FEATURE":
+			s.msp = s.msp || m.argument(0) == "msp"
 			s.features[m.argument(0)] = ordered{m.argument(1), m.line}
 		}
 	}
@@ -214,25 +217,33 @@ func (m macro) argument(i int) string {
 // macros finds the calls at the beginning of lines, without what "dnl" or "#" puts aside.
 func macros(text string) []macro {
 	var list []macro
-	number := 0
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimSpace(line)
-		if at := strings.Index(line, "dnl"); at >= 0 {
-			line = line[:at]
-		}
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimSpace(lines[i])
 		name, rest, ok := strings.Cut(line, "(")
-		if !ok || strings.HasPrefix(line, "#") {
+		if name = strings.TrimSpace(name); !ok || !isMacroName(name) || name == "dnl" {
 			continue
 		}
-		list = append(list, macro{strings.TrimSpace(name), m4Arguments(rest), number})
+		number := i + 1
+		arguments, closed := m4Arguments(rest)
+		for !closed && i+1 < len(lines) && i+1-number < maxMacroLines {
+			i++
+			rest += "\n" + lines[i]
+			arguments, closed = m4Arguments(rest)
+		}
+		list = append(list, macro{name, arguments, number})
 	}
 	return list
 }
 
-// m4Arguments splits "`a', `b, c')" at the commas that are outside of quotes.
-func m4Arguments(text string) []string {
-	var list []string
+// maxMacroLines bounds the lines of one call, which goes on until it is closed.
+const maxMacroLines = 50
+
+func isMacroName(text string) bool { return text != "" && nameLength(text) == len(text) }
+
+// m4Arguments splits "`a', `b, c')" at the commas that are outside of quotes, and
+// reports whether the call is closed.
+func m4Arguments(text string) (list []string, closed bool) {
 	var b strings.Builder
 	depth := 0
 	for _, c := range []byte(text) {
@@ -245,13 +256,13 @@ func m4Arguments(text string) []string {
 			list = append(list, strings.TrimSpace(b.String()))
 			b.Reset()
 			if c == ')' {
-				return list
+				return list, true
 			}
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return append(list, strings.TrimSpace(b.String()))
+	return append(list, strings.TrimSpace(b.String())), false
 }
 
 func (s *Sendmail) where(line int) string {

@@ -3,6 +3,7 @@ package mta
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ type tableEntry struct {
 	key, value string
 	line       int
 	path       string
+	within     []string // the patterns of the if's around it
 }
 
 func (e tableEntry) where(parameter string) string {
@@ -35,13 +37,13 @@ func (p *Postfix) tables(value string) []table {
 		kind, rest, ok := strings.Cut(word, ":")
 		if !ok {
 			if strings.HasPrefix(word, "{") { // the list of a pipemap or unionmap
-				list = append(list, p.tables(strings.Trim(word, "{}"))...)
+				list = append(list, p.tables(unbraced(word))...)
 			}
 			continue
 		}
 		switch kind {
 		case "pipemap", "unionmap", "proxy":
-			list = append(list, p.tables(strings.Trim(rest, "{}"))...)
+			list = append(list, p.tables(unbraced(rest))...)
 			continue
 		}
 		list = append(list, table{name: word, kind: kind, path: rest, read: p.readTable})
@@ -56,7 +58,7 @@ func (t table) entries() ([]tableEntry, error) {
 	case "inline":
 		return inlineEntries(t.path), nil
 	case "static":
-		return []tableEntry{{key: "everything", value: strings.Trim(t.path, "{}")}}, nil
+		return []tableEntry{{key: "everything", value: unbraced(t.path)}}, nil
 	case "regexp", "pcre":
 		return t.lines(patternEntry)
 	case "cidr", "hash", "texthash", "btree", "lmdb", "dbm", "cdb":
@@ -71,12 +73,25 @@ func (t table) lines(parse func(text string) (key, value string)) ([]tableEntry,
 		return nil, err
 	}
 	var list []tableEntry
+	var within []string
 	for _, l := range logicalLines([]byte(text)) {
-		if key, value := parse(l.text); key != "" {
-			list = append(list, tableEntry{key, value, l.line, filepath.Clean(t.path)})
+		switch verb, condition, _ := strings.Cut(l.text, " "); {
+		case t.isConditional() && strings.EqualFold(verb, "if"):
+			within = append(slices.Clone(within), strings.TrimSpace(condition))
+		case t.isConditional() && strings.EqualFold(verb, "endif"):
+			within = within[:max(len(within)-1, 0)]
+		default:
+			if key, value := parse(l.text); key != "" {
+				list = append(list, tableEntry{key, value, l.line, filepath.Clean(t.path), within})
+			}
 		}
 	}
 	return list, nil
+}
+
+// isConditional reports a table that may have if and endif (regexp_table(5), cidr_table(5)).
+func (t table) isConditional() bool {
+	return t.kind == "regexp" || t.kind == "pcre" || t.kind == "cidr"
 }
 
 func plainEntry(text string) (key, value string) {
@@ -87,7 +102,7 @@ func plainEntry(text string) (key, value string) {
 	return text[:i], strings.TrimSpace(text[i:])
 }
 
-// patternEntry splits "/pattern/flags action". if, endif and lines of no pattern have no action.
+// patternEntry splits "/pattern/flags action".
 func patternEntry(text string) (key, value string) {
 	if text == "" || isNameByte(text[0]) {
 		return "", ""
@@ -115,8 +130,8 @@ func patternEntry(text string) (key, value string) {
 // inlineEntries reads the "{ key = value, { key = text } }" of an inline table.
 func inlineEntries(text string) []tableEntry {
 	var list []tableEntry
-	for _, word := range words(strings.TrimSpace(strings.Trim(text, "{}"))) {
-		key, value, ok := strings.Cut(strings.Trim(word, "{}"), "=")
+	for _, word := range words(unbraced(text)) {
+		key, value, ok := strings.Cut(unbraced(word), "=")
 		if ok {
 			list = append(list, tableEntry{key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
 		}

@@ -1,0 +1,155 @@
+package mta
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// judgeNetworks compares the clients that Postfix trusts with those that may
+// send through the milter.
+func judgeNetworks(p *Postfix, ours Ours) []Finding {
+	const name = "mynetworks"
+	var found []Finding
+	for _, s := range p.entries() {
+		if !p.networksKnown(s) {
+			found = append(found, Finding{Status: Unknown, Where: p.where(name), Found: "mynetworks is not set, and mynetworks_style is " + p.in(s, "mynetworks_style"),
+				Means: "Postfix trusts the networks of its interfaces, which are not known here.",
+				Fix:   []string{"set mynetworks to the networks whose clients may send"}})
+			continue
+		}
+		networks, unread := p.networks(p.in(s, name))
+		for _, why := range unread {
+			found = append(found, Finding{Status: Unknown, Where: p.whereIn(s, name), Found: why,
+				Means: "Its clients may be ones that the milter refuses, or lets pass unseen."})
+		}
+		for _, n := range networks {
+			if isWorld(n) {
+				found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name), Found: fmt.Sprintf("mynetworks has %s", n),
+					Means: "So wide a network makes this an open relay: strangers may send through it.",
+					Fix:   []string{p.withoutWorld(s)}})
+			} else if f := p.judgeNetwork(n, p.whereIn(s, name), ours); f != nil {
+				found = append(found, *f)
+			}
+		}
+	}
+	return onceForFound(found)
+}
+
+// networksKnown reports whether mynetworks is set, or is what Postfix computed of the interfaces.
+func (p *Postfix) networksKnown(s *service) bool {
+	_, set := p.set["mynetworks"]
+	_, overridden := s.overrides["mynetworks"]
+	return set || overridden || p.computed || p.in(s, "mynetworks_style") == "host"
+}
+
+// withoutWorld is the command that takes what is no site's network out of mynetworks.
+func (p *Postfix) withoutWorld(s *service) string {
+	const name = "mynetworks"
+	var kept []string
+	for _, word := range words(p.in(s, name)) {
+		networks, _ := p.networks(word)
+		if !slices.ContainsFunc(networks, isWorld) {
+			kept = append(kept, word)
+		}
+	}
+	if len(kept) == 0 {
+		kept = []string{"127.0.0.0/8", "[::1]/128"}
+	}
+	return p.setter(s, name, strings.Join(kept, " "))
+}
+
+func (p *Postfix) judgeNetwork(n netip.Prefix, where string, ours Ours) *Finding {
+	switch {
+	case ours.Admits(n):
+		return nil
+	case ours.PassUnknown:
+		return &Finding{Status: Fail, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
+			Means: "Postfix relays for its clients, and the milter lets their mail pass unchecked and unsigned (unlisted = \"pass\").",
+			Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
+	}
+	return &Finding{Status: Warn, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
+		Means: "Postfix trusts its clients, and the milter refuses their mail.",
+		Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
+}
+
+// isWorld reports a network that is no site's: the widest that are are an /8 of IPv4 and a /16 of IPv6.
+func isWorld(n netip.Prefix) bool {
+	if n.Addr().Is4() {
+		return n.Bits() < 8
+	}
+	return n.Bits() < 16 && n != netip.MustParsePrefix("fc00::/7")
+}
+
+// networks reads mynetworks: addresses and networks, "!" before what is taken
+// out, files and tables. What can't be read is told.
+func (p *Postfix) networks(value string) (list []netip.Prefix, unread []string) {
+	for _, word := range words(value) {
+		switch {
+		case strings.HasPrefix(word, "!"):
+		case strings.HasPrefix(word, "/"):
+			text, err := p.readTable(word)
+			if err != nil {
+				unread = append(unread, err.Error())
+				continue
+			}
+			for _, l := range logicalLines([]byte(text)) {
+				more, _ := p.networks(l.text)
+				list = append(list, more...)
+			}
+		default:
+			if n, err := parseNetwork(word); err == nil {
+				list = append(list, n)
+				continue
+			}
+			fromTable, err := p.networkTable(word)
+			if err != nil {
+				unread = append(unread, err.Error())
+			}
+			list = append(list, fromTable...)
+		}
+	}
+	return list, unread
+}
+
+func (p *Postfix) networkTable(word string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	tables := p.tables(word)
+	if len(tables) == 0 {
+		return nil, fmt.Errorf("%q is no network", word)
+	}
+	for _, t := range tables {
+		entries, err := t.entries()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		for _, e := range entries {
+			if n, err := parseNetwork(e.key); err == nil {
+				list = append(list, n)
+			}
+		}
+	}
+	return list, nil
+}
+
+// parseNetwork reads "10.0.0.0/8", "[::1]/128", "192.0.2.1".
+func parseNetwork(word string) (netip.Prefix, error) {
+	text := strings.NewReplacer("[", "", "]", "").Replace(word)
+	if !strings.Contains(text, "/") {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	n, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	if n.Addr().Is4In6() && n.Bits() >= 96 {
+		n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+	}
+	return n.Masked(), nil
+}
