@@ -10,13 +10,16 @@ import (
 // content_filter is switched off, or it listens on loopback only, while there is
 // a filter. A port to which clients send is none, filtered or not.
 func (p *Postfix) isReinjection(s *service) bool {
-	if p.in(s, "content_filter") != "" || p.in(s, "smtpd_proxy_filter") != "" {
-		return false
-	}
-	_, off := s.overrides["content_filter"]
+	_, own := s.overrides["content_filter"]
+	off := own && p.in(s, "content_filter") == ""
 	switch {
+	case p.in(s, "smtpd_proxy_filter") != "":
+		return false
+	case p.onLoopback(s) && !slices.Contains(clientPorts, port(s.name)):
+		// With a filter of its own it stands between two of them.
+		return off || p.hasFilter() && (own || p.in(s, "content_filter") == "")
 	case p.onLoopback(s):
-		return off || p.hasFilter() && !slices.Contains(clientPorts, port(s.name))
+		return off
 	case slices.Contains(clientPorts, port(s.name)):
 		return false
 	}
@@ -60,7 +63,8 @@ func (p *Postfix) onLoopback(s *service) bool {
 		return false
 	}
 	for _, host := range hosts {
-		if host != "loopback-only" && host != "localhost" && !strings.HasPrefix(host, "127.") && strings.Trim(host, "[]") != "::1" {
+		host = strings.Trim(host, "[]")
+		if host != "loopback-only" && host != "localhost" && !strings.HasPrefix(host, "127.") && host != "::1" {
 			return false
 		}
 	}
@@ -78,11 +82,17 @@ func (p *Postfix) back(filter string, ours Ours) (s *service, meets bool) {
 		return pickups[0], p.named(p.in(cleanups[0], "non_smtpd_milters"), ours) >= 0
 	}
 	for _, entry := range p.entries() {
-		if p.isReinjection(entry) {
+		if !p.isReinjection(entry) || p.in(entry, "content_filter") != "" {
+			continue
+		}
+		if !p.skipsMilters(entry) && p.named(p.in(entry, "smtpd_milters"), ours) >= 0 {
+			return entry, true
+		}
+		if s == nil {
 			s = entry
 		}
 	}
-	return s, s != nil && !p.skipsMilters(s) && p.named(p.in(s, "smtpd_milters"), ours) >= 0
+	return s, false
 }
 
 func (p *Postfix) skipsMilters(s *service) bool {

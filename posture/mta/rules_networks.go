@@ -29,6 +29,8 @@ func judgeNetworks(p *Postfix, ours Ours) []Finding {
 				found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name), Found: fmt.Sprintf("mynetworks has %s", n),
 					Means: "So wide a network makes this an open relay: strangers may send through it.",
 					Fix:   []string{p.withoutWorld(s)}})
+			} else if p.named(p.in(s, "smtpd_milters"), ours) < 0 {
+				continue // its clients do not meet the milter
 			} else if f := p.judgeNetwork(n, p.whereIn(s, name), ours); f != nil {
 				found = append(found, *f)
 			}
@@ -79,7 +81,7 @@ func isWorld(n netip.Prefix) bool {
 	if n.Addr().Is4() {
 		return n.Bits() < 8
 	}
-	return n.Bits() < 16 && n != netip.MustParsePrefix("fc00::/7")
+	return n.Bits() < 16 && n != netip.MustParsePrefix("fc00::/7") && n != netip.MustParsePrefix("fe80::/10")
 }
 
 // networks reads mynetworks: addresses and networks, "!" before what is taken

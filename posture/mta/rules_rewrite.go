@@ -134,34 +134,52 @@ func changes(action string) bool {
 	return slices.Contains([]string{"REPLACE", "IGNORE", "STRIP", "PREPEND"}, verb)
 }
 
-// fieldInPattern finds the name of the field in a pattern such as /^Subject:.../.
-var fieldInPattern = regexp.MustCompile(`^!?.\^?\(?([A-Za-z][A-Za-z0-9-]*)\)?\s*\\?:`)
+// fieldsInPattern finds the names in a pattern such as /^Subject:.../ or
+// /^(X-Mailer|User-Agent)/, and what ends them.
+var fieldsInPattern = regexp.MustCompile(`^!?.\^(?:\\s\*)?(?:([A-Za-z][A-Za-z0-9-]*)|\((?:\?:)?([A-Za-z][A-Za-z0-9|-]*)\))(?:\\s\*|\s)*(\\?:|[./\\])`)
+
+// touched returns the beginnings of the names of the fields that an entry
+// changes, nil where its pattern does not tell. A whole name ends in a colon.
+func (e tableEntry) touched() []string {
+	for _, pattern := range append([]string{e.key}, e.within...) {
+		m := fieldsInPattern.FindStringSubmatch(pattern)
+		if m == nil {
+			continue
+		}
+		names := strings.Split(m[1]+m[2], "|")
+		if strings.HasSuffix(m[3], ":") {
+			for i := range names {
+				names[i] += ":"
+			}
+		}
+		return names
+	}
+	return nil
+}
 
 // headerHarm says what an entry does to signatures: OK if it touches only fields that are not covered.
 func headerHarm(e tableEntry, ours Ours) Status {
-	name := fieldInPattern.FindStringSubmatch(e.key)
-	for _, condition := range e.within {
-		if name == nil {
-			name = fieldInPattern.FindStringSubmatch(condition)
-		}
-	}
 	verb, text, _ := strings.Cut(e.value, " ")
-	if strings.EqualFold(verb, "PREPEND") {
-		if ours.signs(beforeColon(text)) {
-			return Fail
-		}
-		return OK
-	}
-	if strings.EqualFold(verb, "REPLACE") && ours.signs(beforeColon(text)) {
+	if ours.signs(beforeColon(text)) && (strings.EqualFold(verb, "PREPEND") || strings.EqualFold(verb, "REPLACE")) {
 		return Fail
 	}
+	names := e.touched()
 	switch {
-	case name == nil:
+	case strings.EqualFold(verb, "PREPEND"):
+		return OK
+	case len(names) == 0:
 		return Warn
-	case ours.signs(name[1]), strings.EqualFold(name[1], "DKIM-Signature"):
+	case slices.ContainsFunc(names, ours.signsBeginning):
 		return Fail
 	}
 	return OK
+}
+
+// signsBeginning reports whether a signature, or a field that it covers, begins so.
+func (o Ours) signsBeginning(name string) bool {
+	return slices.ContainsFunc(append([]string{"DKIM-Signature"}, o.Signed...), func(signed string) bool {
+		return strings.HasPrefix(strings.ToLower(signed+":"), strings.ToLower(name))
+	})
 }
 
 func beforeColon(text string) string {
