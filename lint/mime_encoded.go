@@ -190,8 +190,11 @@ type textOctets struct {
 	charset string       // as it is declared
 	carry   []byte       // the beginning of a character
 	line    int          // of what is not encoded: the line that was read last
-	bad     []byte       // the first octets that are not of the charset
+	bad     []byte       // the first octets that are not of the charset, at most maxBad
 }
+
+// maxBad is how many octets are shown of those that are not of the charset.
+const maxBad = 8
 
 // newTextOctets returns nil where nothing is to be held against anything. Where
 // 8-bit octets may not stand at all, M10 speaks of it.
@@ -233,26 +236,28 @@ func (t *textOctets) data(b []byte, f faults, begins bool, line int) {
 	switch {
 	case t.decoder != nil:
 		t.decoder.write(b, begins)
-	case t.encoded || t.bad != nil || f&eightBits == 0:
+	case t.encoded || f&eightBits == 0:
 	default:
 		if line != t.line {
 			t.endText() // no character of UTF-8 goes on over a line end
-		}
-		if t.bad == nil {
+			if t.bad != nil {
+				return
+			}
 			t.line = line
-			t.write(b)
 		}
+		t.write(b)
 	}
 }
 
 func (t *textOctets) write(b []byte) {
-	if t.bad != nil {
+	if t.bad != nil { // it may have been cut between pieces
+		t.bad = append(t.bad, b[:min(len(b), maxBad-len(t.bad))]...)
 		return
 	}
 	if !t.utf8 {
 		for i, c := range b {
 			if c >= utf8.RuneSelf {
-				t.bad = bytes.Clone(b[i:min(len(b), i+8)])
+				t.bad = bytes.Clone(b[i:min(len(b), i+maxBad)])
 				return
 			}
 		}
@@ -270,7 +275,7 @@ func (t *textOctets) write(b []byte) {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
-			t.bad = bytes.Clone(b[:min(len(b), 8)])
+			t.bad = bytes.Clone(b[:min(len(b), maxBad)])
 			return
 		}
 		b = b[n:]

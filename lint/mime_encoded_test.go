@@ -2,6 +2,8 @@ package lint
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -25,6 +27,39 @@ func TestUTF8InPieces(t *testing.T) {
 		octets.close()
 		if got := octets.bad == nil; got != utf8.Valid(text) {
 			t.Fatalf("%q: valid is %v", text, got)
+		}
+	}
+}
+
+// TestWhatIsNotOfTheCharsetIsShownInAnySplit holds that of lines that are kept whole and of
+// longer ones the same octets are shown, however they come.
+func TestWhatIsNotOfTheCharsetIsShownInAnySplit(t *testing.T) {
+	random := rand.New(rand.NewPCG(6, 6))
+	alphabet := []string{"a", "\xff", "\xc3", "\xe2\x82", "ü", "\r\n", strings.Repeat("x", maxHeld-4), "some words"}
+	l := newLint(t, everyTextRule()).Collecting()
+	for _, charset := range []string{"", "; charset=utf-8"} {
+		for range 1_000 {
+			body := ""
+			for range random.IntN(8) {
+				body += alphabet[random.IntN(len(alphabet))]
+			}
+			shown := func(cuts func(int) int) (details []string) {
+				m := fromAnn()
+				header := plainHeader + "MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\nContent-Type: text/html" + charset + "\r\n"
+				if _, err := run(l, m, header, body, cuts); err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range m.Findings {
+					if f.Rule == "M12" {
+						details = append(details, f.Where+f.Detail)
+					}
+				}
+				return details
+			}
+			want := shown(whole)
+			if got := shown(func(int) int { return random.IntN(12) }); !slices.Equal(got, want) {
+				t.Fatalf("%q: in pieces %q, whole %q", body, got, want)
+			}
 		}
 	}
 }
