@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,10 @@ func (l *tokenList) startTag(t *tag) {
 	l.list = append(l.list, fmt.Sprintf("%s %v %v", t.name, t.empty, attrs))
 }
 
+// endsInValue matches a tag that ends in a value without quotes. If the attribute was there
+// before, the library drops it and takes the slash of its value for that of "<br/>".
+var endsInValue = regexp.MustCompile(`[\s/"'][^\s/>"']+\s*=\s*[^\s"'>]*/>$`)
+
 // pulled are the tokens that golang.org/x/net/html sees.
 func pulled(document string) []string {
 	var l tokenList
@@ -64,7 +69,7 @@ func pulled(document string) []string {
 			raw = false
 		case html.StartTagToken, html.SelfClosingTagToken:
 			name, more := z.TagName()
-			t := tag{name: bytes.Clone(name), empty: kind == html.SelfClosingTagToken}
+			t := tag{name: bytes.Clone(name), empty: kind == html.SelfClosingTagToken && !endsInValue.Match(z.Raw())}
 			for more {
 				var key, value []byte
 				key, value, more = z.TagAttr()
@@ -116,7 +121,7 @@ func wantSameTokens(t *testing.T, document string) {
 var oddDocuments = []string{
 	"", "<", "</", "<!", "<!-", "<!--", "<a", "<a b", "<a b=", "<a b='", "</a", "a < b <3 c", "<>x</>y</ >z", "<?xml version='1.0'?>x",
 	"<!doctype html>x", "<!-->x", "<!--->x", "<!---->x", "<!--a--!>x", "<!--!>x-->y", "<!--a-->b-->", "<!-- <p> -- > -->x", "<![CDATA[x]]>y", "<!>x",
-	"<BR/>", "<br / >", "<br a/>", "<br a=/>", "<br a='b'/>", "<p =a=b>", "<p a = b c= 'd e' F=\"g>h\" i>x</P  >", "<p a a=b>", "<p/a/b=c>", "<p a=b'c>", "<p a=\">", "<p\na\t=\fb>",
+	"<BR/>", "<br / >", "<br a/>", "<br a=/>", "<br a=/ a=/>", "<br a='b'/>", "<p =a=b>", "<p a = b c= 'd e' F=\"g>h\" i>x</P  >", "<p a a=b>", "<p/a/b=c>", "<p a=b'c>", "<p a=\">", "<p\na\t=\fb>",
 	"<style>a > b { c: '</p>' }</STYLE >x", "<style></styles></style>", "<style>", "<style></style", "<title>a</title><textarea><b></textarea>", "<script>x<y</script>z", "<noscript><p></noscript>",
 	"<iframe><p></iframe>", "<xmp><p></xmp><noembed><p></noembed><noframes><p></noframes><plaintext><p></plaintext>", "<style/>a</style>",
 }
