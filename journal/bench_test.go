@@ -7,14 +7,6 @@ import (
 	"pratique/message"
 )
 
-// nowhere is a sink that keeps nothing.
-type nowhere struct{}
-
-func (nowhere) write(records []*Record) (int, error) { return len(records), nil }
-func (nowhere) gap(Gap)                              {}
-func (nowhere) idle()                                {}
-func (nowhere) close() error                         { return nil }
-
 // sample makes messages, which are observed over and over.
 func sample(n int) ([]*message.Message, []message.Outcome) {
 	g := newTraffic(1)

@@ -64,7 +64,7 @@ type colour uint32
 
 const (
 	noColour   colour = 0 // none that is known
-	colourBits        = 25
+	colourBits int    = 25
 )
 
 func newColour(rgb uint32) colour { return colour(1<<24 | rgb) }

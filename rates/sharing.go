@@ -105,7 +105,7 @@ func checkRedisHost(u *url.URL) error {
 
 func checkRedisSocket(u *url.URL) error {
 	if u.Host != "" || !filepath.IsAbs(u.Path) {
-		return errors.New("the path of the socket is not absolute: three slashes are wanted behind unix:")
+		return errors.New("the path of the socket is not absolute: unix: and three slashes are wanted")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil || len(query) > 1 || len(query) == 1 && !query.Has("db") || u.Fragment != "" {

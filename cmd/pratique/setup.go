@@ -21,10 +21,10 @@ import (
 
 // setupOptions are the flags of setup.
 type setupOptions struct {
-	config, state, postfix, sendmail  string
-	listen, hostname, clamd, user     string
-	domains, networks                 []string
-	apply, undo, yes, noDNS, noDaemon bool
+	config, state, postfix, sendmail string
+	listen, hostname, clamd, user    string
+	domains, networks                []string
+	apply, undo, yes, noDNS          bool
 }
 
 // setUp makes a working installation out of nothing: a configuration, keys, the

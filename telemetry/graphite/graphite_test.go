@@ -129,7 +129,7 @@ func TestRun(t *testing.T) {
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()
 	eventually(t, "it fails a few times", count(&failed, 3))
-	c = listen(t, addr)
+	listen(t, addr)
 	eventually(t, "it works", count(&ok, 3))
 	before := ok
 	cancel()

@@ -61,7 +61,17 @@ func (s *sink) await(ctx context.Context, mark []byte) ([]byte, error) {
 	}
 }
 
-func (s *sink) close() { s.server.Close() }
+// answering is how long a delivery that was taken in may take to end: an MTA that
+// does not hear so would keep the message, and deliver it again.
+const answering = 5 * time.Second
+
+func (s *sink) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), answering)
+	defer cancel()
+	if s.server.Shutdown(ctx) != nil {
+		s.server.Close()
+	}
+}
 
 // session takes one message after the other.
 type session struct {
