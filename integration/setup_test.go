@@ -28,7 +28,7 @@ func TestSetup(t *testing.T) {
 	}
 	fresh := []string{"--yes", "--state", filepath.Join(dir, "state"), "--postfix", p.ConfigDir(), "--domain", "example.org", "--clamd", "off"}
 	said, status := setup(fresh...)
-	w.says(said, "postconf -e 'smtpd_milters = unix:pratique/milter.sock'", "postconf -e 'non_smtpd_milters = $smtpd_milters'", "._domainkey.example.org.")
+	w.says(said, "postconf -c '"+p.ConfigDir()+"' -e 'smtpd_milters = unix:pratique/milter.sock'", "' -e 'non_smtpd_milters = $smtpd_milters'", "._domainkey.example.org.")
 	if status != 0 || w.postconf(p) != before {
 		t.Fatalf("the first run ended with %d, or changed Postfix", status)
 	}

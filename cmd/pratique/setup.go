@@ -50,11 +50,35 @@ func setUp(e *env, args []string) (int, error) {
 	if err := e.parse(fs, args, 0, 0); err != nil {
 		return 0, err
 	}
+	if err := o.settle(); err != nil {
+		return 0, err
+	}
 	ctx := context.Background()
 	if o.undo {
 		return undoSetup(ctx, e, o)
 	}
 	return newInstaller(e, o).run(ctx)
+}
+
+// settle refuses flags that do not go together, and makes paths absolute: they go
+// into the configuration and the record of what was changed, which are read from anywhere.
+func (o *setupOptions) settle() error {
+	switch {
+	case o.postfix != "" && o.sendmail != "":
+		return errors.New("--postfix and --sendmail are two MTAs: set up one after the other")
+	case o.undo && o.apply:
+		return errors.New("--apply changes Postfix and --undo takes that back: one of them is meant")
+	}
+	for _, path := range []*string{&o.config, &o.state, &o.postfix, &o.sendmail} {
+		if *path == "" {
+			continue
+		}
+		var err error
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func appendTo(list *[]string) func(string) error {
@@ -218,6 +242,9 @@ func (in *installer) answers() (setup.Answers, error) {
 	}
 	if in.o.domains == nil {
 		in.o.domains, err = in.ask.list("Domains whose mail is to be signed", in.proposedDomains())
+	}
+	for _, domain := range in.o.domains {
+		err = errors.Join(err, keystore.CheckDomain(domain))
 	}
 	if err != nil {
 		return a, err

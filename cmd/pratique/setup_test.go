@@ -44,7 +44,7 @@ func TestSetupAsks(t *testing.T) {
 	for _, text := range []string{
 		"Networks whose clients may send [10.1.0.0/16, 127.0.0.0/8]: ", "Domains whose mail is to be signed [example.org]: ",
 		"its milters now: inet:127.0.0.1:8893", "._domainkey.shop.example.",
-		"postconf -e 'smtpd_milters = inet:127.0.0.1:8893, unix:pratique/milter.sock'",
+		"postconf -c '" + folder + "' -e 'smtpd_milters = inet:127.0.0.1:8893, unix:pratique/milter.sock'",
 		"warn main.cf", "10.1.0.0/16, which is not in [access] networks",
 	} {
 		if !strings.Contains(said, text) {
@@ -89,12 +89,37 @@ func TestSetupRefusesWhatCantBeMeant(t *testing.T) {
 		"a network":    {"10.0.0.0/33\nexample.org\noff\n", "access.networks[0]"},
 		"a clamd":      {"\nexample.org\n/run/clamd\n", "scanning.clamd"},
 		"a domain":     {"\nexa mple..org\noff\ny\n", "exa"},
+		"an IDN":       {"\nbücher.example\n", "xn--"},
 		"no more said": {"\n", "read the answer"},
 	} {
-		said, status := dialogueWith(t, t.TempDir(), c.answers, "--postfix", folder)
+		dir := t.TempDir()
+		said, status := dialogueWith(t, dir, c.answers, "--postfix", folder)
 		if status != exitFailure || !strings.Contains(said, c.says) {
 			t.Errorf("%s: status %d, it does not say %q:\n%s", name, status, c.says, said)
 		}
+		if left, _ := os.ReadDir(dir); len(left) != 0 {
+			t.Errorf("%s: it left %v", name, left)
+		}
+	}
+}
+
+func TestSetupRefusesFlagsThatDoNotGoTogether(t *testing.T) {
+	for _, args := range [][]string{{"--postfix", "/a", "--sendmail", "/b"}, {"--apply", "--undo"}} {
+		if said, status := dialogueWith(t, t.TempDir(), "", args...); status != exitFailure || !strings.Contains(said, args[0]) {
+			t.Errorf("%v: status %d: %s", args, status, said)
+		}
+	}
+}
+
+// Undoing needs the state folder, and no configuration that can be read.
+func TestUndoWithABrokenConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pratique.toml"), []byte("nonsense"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said, status := dialogueWith(t, dir, "", "--undo")
+	if status != exitFailure || !strings.Contains(said, "nothing was applied") {
+		t.Errorf("status %d: %s", status, said)
 	}
 }
 

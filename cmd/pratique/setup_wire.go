@@ -22,7 +22,7 @@ func (in *installer) wire(ctx context.Context) error {
 	} else {
 		in.line("\nFor Postfix:\n")
 		for _, s := range settings {
-			in.line("    %s", s.Command())
+			in.line("    %s", in.postfix.Command(s))
 		}
 	}
 	in.tellRest(settings)
@@ -60,6 +60,10 @@ func (in *installer) apply(ctx context.Context, settings []mta.Setting) error {
 	if err := in.answering(ctx); err != nil {
 		return err
 	}
+	if why := in.postfix.With(settings).Unreachable(oursFor(in.cfg)); why != "" {
+		return hint(fmt.Errorf("nothing was changed, for Postfix would not reach the milter: %s", why),
+			"mend that first, or mail would be deferred from now on; then run this again")
+	}
 	w, err := setup.Apply(ctx, in.postfix.Source, in.cfg.State, settings, in.e.now())
 	if err != nil {
 		return withPermissionHint(err)
@@ -89,15 +93,19 @@ func (in *installer) answering(ctx context.Context) error {
 	return nil
 }
 
-// undoSetup gives Postfix back what setup changed.
+// undoSetup gives Postfix back what setup changed. With the state folder named it
+// needs no configuration, which may be what is broken.
 func undoSetup(ctx context.Context, e *env, o setupOptions) (int, error) {
-	cfg, err := configs.Load(o.config)
-	if err != nil {
-		return 0, err
+	if o.state == "" {
+		cfg, err := configs.Load(o.config)
+		if err != nil {
+			return 0, hint(err, "--state names the state folder, and the configuration is not needed to undo")
+		}
+		o.state = cfg.State
 	}
-	w, left, err := setup.Undo(ctx, cfg.State)
+	w, left, err := setup.Undo(ctx, o.state)
 	if errors.Is(err, setup.ErrNothing) {
-		return 0, hint(err, "what setup --apply does is written down in the state folder, "+cfg.State)
+		return 0, hint(err, "what setup --apply does is written down in the state folder, "+o.state)
 	}
 	if err != nil {
 		return 0, withPermissionHint(err)
@@ -105,7 +113,10 @@ func undoSetup(ctx context.Context, e *env, o setupOptions) (int, error) {
 	p := &printer{w: e.stdout}
 	p.line("%s/main.cf has its settings back; configuration, keys and records stay as they are", w.Folder)
 	for _, s := range left {
-		p.line("left        %s: somebody changed it since", s.Name)
+		p.line("left        %s: somebody changed it since; before setup it was %s", s.Name, or(s.Before, map[bool]string{true: "empty", false: "not set"}[s.WasSet]))
+	}
+	if len(left) > 0 {
+		p.line("            all of main.cf as it was before: %s", w.Backup)
 	}
 	running, err := setup.Reload(ctx, w.Folder)
 	if err == nil && running {

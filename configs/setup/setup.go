@@ -96,7 +96,12 @@ func Folder(path string, mode fs.FileMode, owner *Owner, group int) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(path, mode); err != nil {
+	const open = 0o755 // others pass through those above it
+	err := os.MkdirAll(filepath.Dir(path), open)
+	if err == nil {
+		err = os.Mkdir(path, mode)
+	}
+	if err != nil {
 		return fmt.Errorf("make a folder for the daemon: %w", err)
 	}
 	if owner == nil {

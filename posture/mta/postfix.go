@@ -284,6 +284,16 @@ func postconfDrop(s *service, name string) string {
 	return fmt.Sprintf("postconf -PX %s", shellQuote(fmt.Sprintf("%s/%s/%s", s.name, s.kind, name)))
 }
 
+// here has a command of postconf change this instance, if it is not the one that
+// postconf changes by itself.
+func (p *Postfix) here(command string) string {
+	args, ok := strings.CutPrefix(command, "postconf ")
+	if !ok || !p.live || p.dir == "/etc/postfix" {
+		return command
+	}
+	return "postconf -c " + shellQuote(p.dir) + " " + args
+}
+
 func shellQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
@@ -299,6 +309,9 @@ func (p *Postfix) Judge(ours Ours) *Report {
 		}
 		for _, f := range found {
 			f.Rule = r.name
+			for i, line := range f.Fix {
+				f.Fix[i] = p.here(line)
+			}
 			findings = append(findings, f)
 		}
 	}

@@ -16,8 +16,18 @@ type Setting struct {
 	WasSet bool   `json:"was_set"` // else there was no line of it
 }
 
-// Command is the call of postconf that makes the change.
-func (s Setting) Command() string { return postconf(s.Name, s.Value) }
+// Command is the call of postconf that makes a change of this configuration.
+func (p *Postfix) Command(s Setting) string { return p.here(postconf(s.Name, s.Value)) }
+
+// Unreachable returns why Postfix does not reach the socket of the milter, "" if nothing is known against it.
+func (p *Postfix) Unreachable(ours Ours) string {
+	for _, f := range judgeSocket(p, ours) {
+		if f.Status == Fail {
+			return f.Where + ": " + f.Found
+		}
+	}
+	return ""
+}
 
 // Propose returns the settings that put the milter in front of all mail, the
 // last of the milters that are there. What is already so is left out.

@@ -105,6 +105,9 @@ func (k Key) check() error {
 	return checkNames(k.Domain, k.Selector)
 }
 
+// CheckDomain reports whether keys can be made for a domain.
+func CheckDomain(domain string) error { return checkNames(normal(domain), "s") }
+
 // checkNames holds the names of a key to the syntax of the DNS: they become paths.
 func checkNames(domain, selector string) error {
 	var problems []error
