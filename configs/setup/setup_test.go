@@ -41,9 +41,19 @@ func applied(t *testing.T) (folder, state string) {
 	return folder, state
 }
 
+// aged makes main.cf look older: Postfix waits for two seconds before it reads one just written.
+func aged(t *testing.T, folder string) {
+	t.Helper()
+	before := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(filepath.Join(folder, "main.cf"), before, before); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // written returns the settings of a folder, "-" for one that is not set.
 func written(t *testing.T, folder string) []string {
 	t.Helper()
+	aged(t, folder)
 	p, err := mta.LoadPostfix(t.Context(), folder)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +74,7 @@ func TestApplyAndUndo(t *testing.T) {
 	if got := written(t, folder); !slices.Equal(got, []string{"inet:localhost:11332, unix:m", "6"}) {
 		t.Error(got)
 	}
+	aged(t, folder)
 	if _, left, err := Undo(t.Context(), state); err != nil || len(left) != 0 {
 		t.Error(left, err)
 	}
@@ -82,6 +93,7 @@ func TestAppliedTwice(t *testing.T) {
 	if _, err := Apply(t.Context(), folder, state, again, noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	aged(t, folder)
 	if _, _, err := Undo(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +108,7 @@ func TestUndoAfterOthers(t *testing.T) {
 	if err := run(t.Context(), "postconf", "-c", folder, "-e", "smtpd_milters = inet:192.0.2.1:1"); err != nil {
 		t.Fatal(err)
 	}
+	aged(t, folder)
 	if _, left, err := Undo(t.Context(), state); err != nil || len(left) != 1 || left[0].Name != "smtpd_milters" {
 		t.Error(left, err)
 	}

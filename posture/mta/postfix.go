@@ -37,7 +37,7 @@ func LoadPostfix(ctx context.Context, dir string) (*Postfix, error) {
 		return nil, err
 	}
 	p.live = true
-	switch defaults, err := askDefaults(ctx, dir); {
+	switch defaults, err := p.askDefaults(ctx); {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		p.problems = append(p.problems, Finding{Rule: "postconf", Status: Unknown, Where: dir,
@@ -99,13 +99,13 @@ func ParsePostfix(main, master []byte) (*Postfix, error) {
 
 // askDefaults asks postconf for the defaults, and for what it computes: the
 // networks of this machine's interfaces.
-func askDefaults(ctx context.Context, dir string) (map[string]parameter, error) {
-	defaults, err := askPostconf(ctx, dir, "-d")
-	if err != nil {
-		return nil, err
+func (p *Postfix) askDefaults(ctx context.Context) (map[string]parameter, error) {
+	defaults, err := askPostconf(ctx, p.dir, "-d")
+	if _, set := p.set["mynetworks"]; set || err != nil {
+		return defaults, err
 	}
 	// The default of -d does not heed mynetworks_style and inet_interfaces of main.cf.
-	networks, err := askPostconf(ctx, dir, "mynetworks")
+	networks, err := askPostconf(ctx, p.dir, "mynetworks")
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func TestBuiltInDefaultsAgreeWithPostconf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defaults, err := askDefaults(t.Context(), dir)
+		defaults, err := full.askDefaults(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +96,46 @@ func TestBuiltInDefaultsAgreeWithPostconf(t *testing.T) {
 		if a, b := string(summary(bare.Judge(ours()))), string(summary(full.Judge(ours()))); a != b {
 			t.Errorf("%s: without postconf:\n%s\nwith it:\n%s", f.name, a, b)
 		}
+	}
+}
+
+// What is not set of mynetworks is what Postfix makes of the interfaces in this style.
+func TestNetworksOfInterfaces(t *testing.T) {
+	if _, err := exec.LookPath("postconf"); err != nil {
+		missing(t, "postconf", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte("mynetworks_style = class\ninet_interfaces = 127.0.0.1\ncompatibility_level = 3.6\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadPostfix(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Networks(); !slices.Contains(got, netip.MustParsePrefix("127.0.0.0/8")) {
+		t.Errorf("the class of 127.0.0.1 is not in %v", got)
+	}
+	elsewhere, err := readPostfix(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := elsewhere.Judge(ours()); r.Count(Unknown) != 2 { // that, and the master.cf that is not there
+		t.Errorf("without postconf: %s", summary(r))
+	}
+}
+
+// mynetworks may name files, and tables by address.
+func TestNetworksInFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"list": "# ours\n10.2.0.0/16 10.4.0.1\n198.51.100.7\n", "cidr": "if 10.0.0.0/8\n10.1.0.0/16 OK\nendif\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &Postfix{dir: dir}
+	got, unread := p.networks(dir + "/list, cidr:" + dir + "/cidr !10.9.0.0/16 hash:" + dir + "/gone nonsense")
+	if len(got) != 4 || len(unread) != 2 {
+		t.Errorf("%v %v", got, unread)
 	}
 }
 
