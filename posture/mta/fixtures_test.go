@@ -134,6 +134,8 @@ var fixtures = []fixture{
 		[]string{"-M", "[127.0.0.1]:10028/inet=[127.0.0.1]:10028 inet n - n - - smtpd"}, in("[127.0.0.1]:10028/inet/content_filter=", "[127.0.0.1]:10028/inet/smtpd_milters=",
 			"[127.0.0.1]:10028/inet/mynetworks=127.0.0.0/8,192.168.0.0/16"),
 		[]string{"-M", "[127.0.0.1]:10030/inet=[127.0.0.1]:10030 inet n - n - - smtpd"}, in("[127.0.0.1]:10030/inet/content_filter=scan:[127.0.0.1]:10032", "[127.0.0.1]:10030/inet/smtpd_milters=inet:localhost:8465"))},
+	{name: "checks-in-main", postconf: [][]string{set("smtp_header_checks=pcre:{ {/^Subject: (.*)/ REPLACE Subject: [ext] $1}, {/^X-Mailer:/ IGNORE} }",
+		"mynetworks=127.0.0.0/8, 2001:db8::/32, cidr:{ {10.0.0.0/8 OK}, {198.51.100.0/24 OK} }")}},
 	{name: "checks-lmtp", postconf: [][]string{set("lmtp_header_checks=regexp:${config_directory}/in")}, files: map[string]string{"in": "/^Subject:/ REPLACE Subject: x\n"}},
 	{name: "checks-cleared", postconf: [][]string{set("smtp_header_checks=regexp:${config_directory}/out"), in("relay/unix/smtp_header_checks=", "smtp/unix/smtp_header_checks=")},
 		files: map[string]string{"out": "/^Subject:/ IGNORE\n"}},

@@ -101,7 +101,12 @@ func (p *Postfix) networks(value string) (list []netip.Prefix, unread []string) 
 				list = append(list, more...)
 			}
 		default:
-			if n, err := parseNetwork(word); err == nil {
+			n, err := parseNetwork(word)
+			switch {
+			case err == nil && n.Addr().Is6() && word[0] != '[':
+				unread = append(unread, word+" has no brackets: Postfix takes it for a table, and defers mail")
+				continue
+			case err == nil:
 				list = append(list, n)
 				continue
 			}

@@ -27,7 +27,7 @@ func (e tableEntry) where(parameter string) string {
 	if e.line == 0 {
 		return parameter
 	}
-	return fmt.Sprintf("%s:%d", e.path, e.line)
+	return fmt.Sprintf("%s:%d", filepath.Clean(e.path), e.line)
 }
 
 // tables lists the tables of a value, also those within pipemap and unionmap.
@@ -68,13 +68,13 @@ func (t table) entries() ([]tableEntry, error) {
 }
 
 func (t table) lines(parse func(text string) (key, value string)) ([]tableEntry, error) {
-	text, err := t.read(t.path)
+	lines, err := t.text()
 	if err != nil {
 		return nil, err
 	}
 	var list []tableEntry
 	var within []string
-	for _, l := range logicalLines([]byte(text)) {
+	for _, l := range lines {
 		switch verb, condition, _ := strings.Cut(l.text, " "); {
 		case t.isConditional() && strings.EqualFold(verb, "if"):
 			within = append(slices.Clone(within), strings.TrimSpace(condition))
@@ -82,11 +82,25 @@ func (t table) lines(parse func(text string) (key, value string)) ([]tableEntry,
 			within = within[:max(len(within)-1, 0)]
 		default:
 			if key, value := parse(l.text); key != "" {
-				list = append(list, tableEntry{key, value, l.line, filepath.Clean(t.path), within})
+				list = append(list, tableEntry{key, value, l.line, t.path, within})
 			}
 		}
 	}
 	return list, nil
+}
+
+// text returns the lines of a table: those of a file, or what stands in main.cf
+// itself, as in "pcre:{ { /pattern/ action }, … }" (Postfix 3.7).
+func (t table) text() ([]logicalLine, error) {
+	if strings.HasPrefix(t.path, "{") {
+		var lines []logicalLine
+		for _, word := range words(unbraced(t.path)) {
+			lines = append(lines, logicalLine{text: unbraced(word)})
+		}
+		return lines, nil
+	}
+	text, err := t.read(t.path)
+	return logicalLines([]byte(text)), err
 }
 
 // isConditional reports a table that may have if and endif (regexp_table(5), cidr_table(5)).
