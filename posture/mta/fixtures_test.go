@@ -155,6 +155,8 @@ var fixtures = []fixture{
 	{name: "relay-certificates", postconf: [][]string{set("smtpd_relay_restrictions=permit_mynetworks, permit_tls_all_clientcerts, check_reverse_client_hostname_access hash:${config_directory}/names, reject_unauth_destination")},
 		files: map[string]string{"names": "mail.partner.example OK\n"}},
 	{name: "relay-sasl-only", postconf: [][]string{{"-M", "submission/inet=submission inet n - y - - smtpd"},
+		in("submission/inet/smtpd_client_restrictions=permit_sasl_authenticated,reject", "submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated,reject", "submission/inet/smtpd_recipient_restrictions=")}},
+	{name: "relay-nothing-refused", postconf: [][]string{{"-M", "submission/inet=submission inet n - y - - smtpd"},
 		in("submission/inet/smtpd_client_restrictions=permit_sasl_authenticated,reject", "submission/inet/smtpd_relay_restrictions=", "submission/inet/smtpd_recipient_restrictions=")}},
 	{name: "relay-mua-class", postconf: [][]string{set("mua_client_restrictions=permit_sasl_authenticated, reject"), {"-M", "submissions/inet=submissions inet n - y - - smtpd"},
 		in("submissions/inet/smtpd_client_restrictions=$mua_client_restrictions", "submissions/inet/smtpd_relay_restrictions=", "submissions/inet/smtpd_recipient_restrictions=$mua_recipient_restrictions")}},

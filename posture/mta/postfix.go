@@ -291,7 +291,11 @@ func (p *Postfix) here(command string) string {
 	if !ok || !p.live || p.dir == "/etc/postfix" {
 		return command
 	}
-	return "postconf -c " + shellQuote(p.dir) + " " + args
+	dir, err := filepath.Abs(p.dir)
+	if err != nil {
+		dir = p.dir
+	}
+	return "postconf -c " + shellQuote(dir) + " " + args
 }
 
 func shellQuote(text string) string {

@@ -31,6 +31,39 @@ func judgeRelay(p *Postfix, _ Ours) []Finding {
 }
 
 func (p *Postfix) judgeRelayOf(s *service) []Finding {
+	open := p.openTo(s)
+	if p.refusesSomebody(p.in(s, "smtpd_relay_restrictions")+" "+p.in(s, "smtpd_recipient_restrictions"), 0) {
+		return open
+	}
+	const relay = "smtpd_relay_restrictions"
+	return append(open, Finding{Status: Fail, Where: p.whereIn(s, relay),
+		Found: fmt.Sprintf("neither %s nor smtpd_recipient_restrictions of %s refuses anybody", relay, s),
+		Means: "smtpd does not run so: its log says \"specify at least one working instance of: reject_unauth_destination …\", and no mail is taken.",
+		Fix:   []string{p.setter(s, relay, usualRelay)}})
+}
+
+const usualRelay = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
+
+// refusesSomebody reports whether a list has what smtpd insists on (postconf(5),
+// smtpd_relay_restrictions). Seen with Postfix 3.7: it says so and ends.
+func (p *Postfix) refusesSomebody(list string, depth int) bool {
+	const deepest = 10 // classes of restrictions may name each other
+	tokens := words(list)
+	for i := 0; i < len(tokens) && depth < deepest; i++ {
+		switch token := strings.ToLower(tokens[i]); {
+		case token == "warn_if_reject":
+			i++
+		case refusesStrangers(token), token == "defer_if_permit":
+			return true
+		case contains(words(p.value("smtpd_restriction_classes")), tokens[i]) && p.refusesSomebody(p.value(tokens[i]), depth+1):
+			return true
+		}
+	}
+	return false
+}
+
+// openTo walks the lists of a service as a stranger.
+func (p *Postfix) openTo(s *service) []Finding {
 	if p.onLoopback(s) {
 		return nil // strangers do not reach it
 	}
@@ -49,7 +82,7 @@ func (p *Postfix) judgeRelayOf(s *service) []Finding {
 	return append(doubts, Finding{Status: Fail, Where: p.whereIn(s, relay),
 		Found: fmt.Sprintf("no restriction of %s refuses a stranger who wants to relay (%s is %s)", s, relay, shown(p.in(s, relay))),
 		Means: "Anyone may send through this server: it will be abused within hours and listed on blocklists.",
-		Fix:   []string{p.setter(s, relay, "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination")}})
+		Fix:   []string{p.setter(s, relay, usualRelay)}})
 }
 
 // destinations are the parameters that name the domains for which mail is taken from anyone.
