@@ -330,6 +330,11 @@ func (p *Postfix) readTable(path string) (string, error) {
 	const most = 8 << 20
 	info, err := os.Stat(path)
 	if err != nil {
+		for _, suffix := range []string{".db", ".lmdb", ".cdb"} {
+			if _, indexed := os.Stat(path + suffix); indexed == nil {
+				return "", fmt.Errorf("only %s is there, not the text that it was made of (postmap -s lists it)", path+suffix)
+			}
+		}
 		return "", err
 	}
 	if info.Size() > most {

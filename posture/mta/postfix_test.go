@@ -132,9 +132,12 @@ func TestNetworksInFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "gone.db"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	p := &Postfix{dir: dir}
 	got, unread := p.networks(dir + "/list, cidr:" + dir + "/cidr !10.9.0.0/16 hash:" + dir + "/gone nonsense")
-	if len(got) != 4 || len(unread) != 2 {
+	if len(got) != 4 || len(unread) != 2 || !strings.Contains(unread[0], "gone.db is there, not the text") {
 		t.Errorf("%v %v", got, unread)
 	}
 }

@@ -228,6 +228,9 @@ func (p *Postfix) judgeGenericTable(where, name string, t table, ours Ours) []Fi
 	if len(unknown) > most {
 		f.Found += fmt.Sprintf(" and %d more", len(unknown)-most)
 	}
+	if t.kind == "static" || t.isConditional() {
+		return []Finding{f} // the milter knows addresses, and no patterns
+	}
 	f.Fix = append(f.Fix, "or let the milter foretell it, in pratique.toml, [survival]: generic = [\""+unknown[0]+"\", …]")
 	return []Finding{f}
 }
