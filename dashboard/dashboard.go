@@ -17,6 +17,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"pratique/journal"
@@ -62,6 +64,15 @@ type Limit struct {
 	Name      string // the limit in words, such as "recipients per client in 1h"
 	Used, Max int64
 	Frees     time.Duration // until there is more room; 0: not known
+}
+
+// Link returns where its messages are, "" where the journal can't be asked so.
+func (l Limit) Link() string {
+	param := map[string]string{"client": "client", "login": "login", "sender": "sender", "sender_domain": "sender_domain", "recipient_domain": "domain"}[l.Kind]
+	if param == "" || strings.Contains(l.Key, "/") { // a network has no messages of its own there
+		return ""
+	}
+	return messagesLink(url.Values{param: {l.Key}})
 }
 
 // Share returns how full it is, in per cent.

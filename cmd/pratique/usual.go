@@ -226,8 +226,14 @@ func deviationAlert(d baseline.Deviation) alerts.Alert {
 		a.Text = fmt.Sprintf("%s in the last %s, where %.0f (at most %.0f) are usual", amount(d), in, d.Median, d.High)
 	case baseline.Drop:
 		a.Name = "rate_drop"
+		if d.Kind == baseline.Queue {
+			a.Name = "queue_shrinking"
+		}
 		if d.Kind == baseline.Total {
 			a.Severity = alerts.Critical
+		}
+		if in == "hour" {
+			in = "an hour"
 		}
 		a.Text = fmt.Sprintf("%s in %s, where %.0f (at least %.0f) are usual", amount(d), in, d.Median, d.Low)
 	case baseline.Mix:
@@ -242,6 +248,8 @@ func amount(d baseline.Deviation) string {
 	switch {
 	case d.Kind == baseline.Queue && d.Key == queueAgeSeries:
 		return fmt.Sprintf("a message has been waiting for %.0f minutes", d.Observed)
+	case d.Kind == baseline.Queue && d.Observed < 0.5:
+		return "no message waits"
 	case d.Kind == baseline.Queue:
 		return fmt.Sprintf("%.0f messages wait", d.Observed)
 	case d.Observed == 0:

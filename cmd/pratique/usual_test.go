@@ -197,6 +197,8 @@ func TestDeviationTexts(t *testing.T) {
 			Window: 24 * time.Hour, Median: 3, Low: 2},
 		"queue_growing queue deferred: 4000 messages wait in the last hour, where 40 (at most 60) are usual": {Kind: "queue", Key: "deferred", What: baseline.Spike,
 			Window: time.Hour, Observed: 4000, Median: 40, High: 60},
+		"queue_shrinking queue deferred: no message waits in an hour, where 40 (at least 30) are usual": {Kind: "queue", Key: "deferred", What: baseline.Drop,
+			Window: time.Hour, Median: 40, Low: 30},
 		"mix_changed total: new recipients: 90 % of the messages of the last 65 minutes are to recipients that their sender had not written to, where 5 % (at most 8 %) are usual": {
 			Kind: "total", Key: "total", What: baseline.Mix, Part: baseline.NewRecipients, Window: 65 * time.Minute, Observed: 0.9, Median: 0.05, High: 0.08},
 		"mix_changed total: refusals: 50 % of the messages of the last 65 minutes are refused, where 1 % (at most 2 %) are usual": {

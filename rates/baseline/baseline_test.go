@@ -24,7 +24,7 @@ type played struct {
 }
 
 func newPlayed(t testing.TB, feed map[string]source) *played {
-	kinds := []Kind{{Name: "k", Max: 1000, Least: 50, Drops: true}, {Name: "queue", Max: 5, Least: 100, Gauge: true}}
+	kinds := []Kind{{Name: "k", Max: 1000, Least: 50, Drops: true}, {Name: "queue", Max: 5, Least: 100, Gauge: true}, {Name: "tank", Max: 5, Least: 100, Gauge: true, Drops: true}}
 	return &played{Set: New(kinds, []string{"new", "bounces"}, Rules{SpikeFactor: 3}, berlin), t: t,
 		now: start, dice: rand.New(rand.NewPCG(1, 2)), feed: feed}
 }
@@ -277,6 +277,32 @@ func TestGauge(t *testing.T) {
 	level = 0
 	if got := run(3 * time.Hour); len(got) != 0 {
 		t.Errorf("a queue that is empty: %+v", got)
+	}
+}
+
+// A level that is never low, and then is: somebody emptied the queue, or nothing comes in.
+func TestGaugeDrops(t *testing.T) {
+	p := newPlayed(t, nil)
+	level := 40.0
+	run := func(d time.Duration) (all []Deviation) {
+		for until := p.now.Add(d); p.now.Before(until); {
+			p.Observe("tank", "deferred", p.now, level+float64(p.dice.IntN(20)))
+			p.now = p.now.Add(time.Minute)
+			all = p.Evaluate(p.now)
+		}
+		return all
+	}
+	if got := run(2 * weekLong); len(got) != 0 {
+		t.Fatalf("%+v", got)
+	}
+	level = -9 // 0 on the average
+	got := run(3 * time.Hour)
+	if len(got) != 1 || got[0].What != Drop || math.Abs(got[0].Observed) > 5 || got[0].Median < 40 || got[0].Median > 60 {
+		t.Errorf("%+v", got)
+	}
+	level = 40
+	if got := run(4 * time.Hour); len(got) != 0 {
+		t.Errorf("it is as before: %+v", got)
 	}
 }
 

@@ -100,7 +100,7 @@ func (o Options) kinds() []Kind {
 	return []Kind{
 		of(Total, 1), of(Client, o.Series), of(Login, o.Series), of(SenderDomain, o.Series),
 		{Name: Messages, Max: 1, Least: math.Inf(1)},
-		{Name: Queue, Max: maxQueues, Least: queueLeast, Gauge: true},
+		{Name: Queue, Max: maxQueues, Least: queueLeast, Gauge: true, Drops: true},
 	}
 }
 

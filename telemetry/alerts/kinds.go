@@ -24,6 +24,7 @@ func Kinds() []Kind {
 		{"config_stale", "", "the configuration on disk is not the one in force, because it has errors"},
 		{"blocklisted", "address and list", "an address from which mail leaves is on a blocklist"},
 		{"audit_failing", "check", "something that receivers demand is not there any more"},
+		{"queue_shrinking", "queue", "the MTA's queue is far shorter than it ever is at this hour of the week: somebody emptied it, or nothing comes in"},
 		{"queue_growing", "queue", "the MTA's queue is far longer than at this hour of the week"},
 		{"bounces_high", "series", "far more mail comes back than usual"},
 		{"complaints_high", "domain", "recipients report too much mail as spam"},
