@@ -90,7 +90,10 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.showDelivered(ctx); err != nil {
 		return err
 	}
-	return d.showRates(ctx)
+	if err := d.showRates(ctx); err != nil {
+		return err
+	}
+	return d.showWhy(ctx)
 }
 
 // start starts everything, the daemon after what it needs and before Postfix.

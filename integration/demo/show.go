@@ -52,13 +52,25 @@ func (d *demo) showRates(ctx context.Context) error {
 	}
 }
 
+// showWhy prints the story of a message that was refused.
+func (d *demo) showWhy(ctx context.Context) error {
+	d.title("What the journal tells of a message that was refused")
+	cmd := exec.CommandContext(ctx, d.binary, "why", "--config", d.pratique.Config(), "--check", "scanning", "--verdict", "refused", "--last", "1", "--full")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pratique why: %w\n%s", err, out)
+	}
+	d.line("", "%s", out)
+	return nil
+}
+
 // missingCounts returns what the table of counters should hold, and does not, or "".
 func missingCounts(table string) string {
 	for sender, messages := range map[string]string{"sender@example.org": "1", "news@example.org": "5"} {
 		found := false
 		for line := range strings.Lines(table) {
 			columns := strings.Fields(line)
-			found = found || len(columns) > 2 && columns[0] == messages && strings.HasSuffix(strings.TrimSpace(line), " sender "+sender)
+			found = found || len(columns) > 1 && columns[0] == sender && columns[1] == messages
 		}
 		if !found {
 			return messages + " messages of " + sender
