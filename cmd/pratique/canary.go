@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -118,8 +119,14 @@ func (d *daemon) flyCanaries(ctx context.Context) (stop func()) {
 	}
 }
 
-// flyOne sends one, counts it, and tells people if it is not well.
+// flyOne sends one, counts it, and tells people if it is not well. Mail goes on
+// whatever happens in here.
 func (d *daemon) flyOne(ctx context.Context, o canary.Options) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.log.Error("panic", "in", "canary", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
 	world, err := canaryEnv(d.started, d.env.now)
 	var result *canary.Result
 	if err == nil {
