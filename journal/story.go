@@ -206,9 +206,9 @@ func (r *Record) writeCheck(b *bytes.Buffer, c Check) {
 	}
 	for i, text := range lines {
 		if i == 0 {
-			fmt.Fprintf(b, "%s\n", strings.TrimRight(fmt.Sprintf("  %-9s %-10s %9s  %s", c.Name, c.Verdict, took, text), " "))
+			fmt.Fprintf(b, "%s\n", strings.TrimRight(fmt.Sprintf("  %-11s %-10s %9s  %s", c.Name, c.Verdict, took, text), " "))
 		} else {
-			fmt.Fprintf(b, "%34s%s\n", "", text)
+			fmt.Fprintf(b, "%36s%s\n", "", text)
 		}
 	}
 }

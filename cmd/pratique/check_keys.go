@@ -29,6 +29,10 @@ func checkKeys(ctx context.Context, cfg *configs.Config, dns bool) []finding {
 		if cfg.Signing.Table != "" {
 			return nil
 		}
+		if cfg.Signing.Awaited {
+			return []finding{{"key", "signing.domains", "warning",
+				"the keys that were made wait for their records in the DNS: messages leave unsigned until then (pratique keys list)"}}
+		}
 		return []finding{{"key", "signing.domains", "off", "no keys are configured: messages leave unsigned"}}
 	}
 	loader := keyLoader{}
