@@ -255,27 +255,26 @@ func TestMix(t *testing.T) {
 	}
 }
 
+// level plays a gauge of so much and up to 20 more, and returns what deviates at its end.
+func (p *played) level(kind string, least float64, d time.Duration) (all []Deviation) {
+	for until := p.now.Add(d); p.now.Before(until); {
+		p.Observe(kind, "deferred", p.now, least+float64(p.dice.IntN(20)))
+		p.now = p.now.Add(time.Minute)
+		all = p.Evaluate(p.now)
+	}
+	return all
+}
+
 func TestGauge(t *testing.T) {
 	p := newPlayed(t, nil)
-	level := 40.0
-	run := func(d time.Duration) (all []Deviation) {
-		for until := p.now.Add(d); p.now.Before(until); {
-			p.Observe("queue", "deferred", p.now, level+float64(p.dice.IntN(20)))
-			p.now = p.now.Add(time.Minute)
-			all = p.Evaluate(p.now)
-		}
-		return all
-	}
-	if got := run(2 * weekLong); len(got) != 0 {
+	if got := p.level("queue", 40, 2*weekLong); len(got) != 0 {
 		t.Fatalf("%+v", got)
 	}
-	level = 400
-	got := run(30 * time.Minute)
+	got := p.level("queue", 400, 30*time.Minute)
 	if len(got) != 1 || got[0].What != Spike || got[0].Observed < 150 || got[0].Observed > 420 || got[0].High < 40 || got[0].High > 60 {
 		t.Errorf("%+v", got)
 	}
-	level = 0
-	if got := run(3 * time.Hour); len(got) != 0 {
+	if got := p.level("queue", 0, 3*time.Hour); len(got) != 0 {
 		t.Errorf("a queue that is empty: %+v", got)
 	}
 }
@@ -283,25 +282,14 @@ func TestGauge(t *testing.T) {
 // A level that is never low, and then is: somebody emptied the queue, or nothing comes in.
 func TestGaugeDrops(t *testing.T) {
 	p := newPlayed(t, nil)
-	level := 40.0
-	run := func(d time.Duration) (all []Deviation) {
-		for until := p.now.Add(d); p.now.Before(until); {
-			p.Observe("tank", "deferred", p.now, level+float64(p.dice.IntN(20)))
-			p.now = p.now.Add(time.Minute)
-			all = p.Evaluate(p.now)
-		}
-		return all
-	}
-	if got := run(2 * weekLong); len(got) != 0 {
+	if got := p.level("tank", 40, 2*weekLong); len(got) != 0 {
 		t.Fatalf("%+v", got)
 	}
-	level = -9 // 0 on the average
-	got := run(3 * time.Hour)
+	got := p.level("tank", -9, 3*time.Hour) // 0 on the average
 	if len(got) != 1 || got[0].What != Drop || math.Abs(got[0].Observed) > 5 || got[0].Median < 40 || got[0].Median > 60 {
 		t.Errorf("%+v", got)
 	}
-	level = 40
-	if got := run(4 * time.Hour); len(got) != 0 {
+	if got := p.level("tank", 40, 4*time.Hour); len(got) != 0 {
 		t.Errorf("it is as before: %+v", got)
 	}
 }
