@@ -15,6 +15,7 @@ import (
 // named here is part of that room.
 const (
 	roomMessage   = "pratique/message"
+	roomState     = "pratique/state"
 	roomMilter    = "pratique/milter"
 	roomAccess    = "pratique/access"
 	roomRates     = "pratique/rates"
@@ -121,11 +122,12 @@ func table() map[string]room {
 	}
 	return map[string]room{
 		roomMessage:  {},
+		roomState:    {libraries: []string{sqlite}},
 		roomMilter:   {rooms: []string{roomMessage}, libraries: []string{goMilter}, forTests: []string{"pratique/milter/miltertest"}},
 		roomAccess:   {rooms: []string{roomMessage}, libraries: []string{xNet}},
 		roomBaseline: {rooms: []string{roomMessage}},
 		roomBulk:     {rooms: []string{roomMessage}, libraries: []string{xNet}},
-		roomRates:    {rooms: []string{roomMessage}, libraries: []string{sqlite, xNet}},
+		roomRates:    {rooms: []string{roomMessage, roomState}, libraries: []string{sqlite, xNet}},
 		roomRedis:    {rooms: []string{roomRates}, libraries: []string{goRedis}, forTests: []string{roomMessage, "pratique/integration/harness"}},
 		roomLint:     {rooms: []string{roomMessage, roomClients}, libraries: []string{xNet}, forTests: []string{goMessage}},
 		roomScanning: {rooms: []string{roomMessage}, libraries: []string{goClamd}, forTests: []string{"pratique/scanning/clamdtest"}},
@@ -134,16 +136,16 @@ func table() map[string]room {
 			forTests: []string{"pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomClients: {},
 		roomReport:  {rooms: []string{roomLint, roomMessage}},
-		roomTally:   {rooms: []string{roomMessage}},
+		roomTally:   {rooms: []string{roomMessage, roomState}},
 		roomDomains: {rooms: []string{roomLint, roomMessage}, libraries: []string{goSPF, xNet}, forTests: []string{"pratique/integration/harness"}},
 		roomPreview: {rooms: []string{roomLint, roomReport, roomDevtools}, libraries: []string{goMessage, xNet}, forTests: []string{roomMessage}},
 		roomKeystore: {rooms: []string{roomSigning, roomRecords},
 			forTests: []string{miekgDNS, "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomSurvival:  {rooms: []string{roomMessage, roomSigning}},
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
-		roomJournal:   {rooms: []string{roomMessage}, libraries: []string{sqlite}},
+		roomJournal:   {rooms: []string{roomMessage, roomState}, libraries: []string{sqlite}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
-		roomPosture: {rooms: []string{roomSigning, roomRecords, roomLookup, roomSPF, roomDMARC, roomBlocklist}, libraries: []string{miekgDNS},
+		roomPosture: {rooms: []string{roomState, roomSigning, roomRecords, roomLookup, roomSPF, roomDMARC, roomBlocklist}, libraries: []string{miekgDNS},
 			forTests: []string{"pratique/posture/lookup/lookuptest", "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomLookup:    {rooms: []string{roomRecords}, libraries: []string{miekgDNS}, forTests: []string{"pratique/posture/lookup/lookuptest"}},
 		roomSPF:       {rooms: []string{roomLookup}, libraries: []string{miekgDNS}, forTests: []string{goSPF, yaml, "pratique/posture/lookup/lookuptest"}},
@@ -153,8 +155,8 @@ func table() map[string]room {
 		roomNagios:    {},
 		roomGraphite:  {libraries: []string{prometheus, clientModel}},
 		roomMunin:     {libraries: []string{clientModel, commonMetrics}},
-		roomAlerts:    {rooms: []string{roomMessage}},
-		roomWatch:     {rooms: append([]string{roomMessage, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
+		roomAlerts:    {rooms: []string{roomMessage, roomState}},
+		roomWatch:     {rooms: append([]string{roomMessage, roomState, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
 		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.
 		roomQueue:     {rooms: []string{roomWhy, roomReceiver}},
 		roomWhy:       {},

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"pratique/state"
 )
 
 // dayFile is one file, open for writing.
@@ -53,19 +54,13 @@ func openDayFile(dir string, name fileName) (*dayFile, error) {
 		return nil, err
 	}
 	f := &dayFile{name: name, path: path, texts: map[string]int64{}, known: map[sumSpan][]map[string]bool{}}
-	if err := makePrivate(path); err != nil {
+	f.db, err = state.OpenDatabase(path, "busy_timeout(1000)", "synchronous(NORMAL)", "journal_size_limit(33554432)", "cache_size(-8192)")
+	if err != nil {
 		return nil, err
 	}
 	if f.info, err = os.Stat(path); err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.db.Close())
 	}
-	f.db, err = sql.Open("sqlite", dsn(path, url.Values{
-		"_pragma": {"busy_timeout(1000)", "synchronous(NORMAL)", "journal_size_limit(33554432)", "cache_size(-8192)"},
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	f.db.SetMaxOpenConns(1)
 	if err := f.prepare(context.Background()); err != nil {
 		return f, fmt.Errorf("open %s: %w", path, err)
 	}

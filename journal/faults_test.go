@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pratique/message"
+	"pratique/state"
 )
 
 // logged is a log that a test reads.
@@ -142,7 +143,7 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 			if !f.log.says("set aside") {
 				t.Error("the log does not say so")
 			}
-			aside, err := filepath.Glob(today(dir) + asideMark + "*")
+			aside, err := filepath.Glob(today(dir) + state.AsideMark + "*")
 			if err != nil || len(aside) == 0 {
 				t.Errorf("nothing is set aside: %v", err)
 			}

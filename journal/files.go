@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,10 +21,7 @@ type fileName struct {
 	part int
 }
 
-const (
-	fileSuffix = ".db"
-	asideMark  = ".corrupt-"
-)
+const fileSuffix = ".db"
 
 func (n fileName) String() string { return fmt.Sprintf("%s.%d%s", n.day, n.part, fileSuffix) }
 
@@ -67,24 +63,4 @@ func list(dir string) ([]fileName, error) {
 		return b.part - a.part
 	})
 	return names, nil
-}
-
-func dsn(path string, parameters url.Values) string {
-	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
-	return name.String()
-}
-
-// makePrivate makes the file if it is missing: SQLite would make it readable for
-// everybody, and the files beside it take over its mode. One that is there is not
-// opened, because closing it would drop the locks that SQLite holds on it elsewhere
-// in this process (fcntl(2)).
-func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

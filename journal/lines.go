@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
+
+	"pratique/state"
 )
 
 // lines writes records as JSON, one a line, to a file that others may rename or
@@ -64,7 +66,7 @@ func (l *lines) open(path string) error {
 	if l.file != nil {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, fileMode)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, state.FileMode)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"pratique/state"
 )
 
 // Reader reads the journal of a state folder, whether or not a daemon is writing
@@ -73,8 +74,7 @@ func (r *Reader) file(ctx context.Context, name fileName) (*readFile, error) {
 		r.forget(name)
 		return nil, err
 	}
-	_, err = os.Stat(path + "-wal")
-	quiet := errors.Is(err, fs.ErrNotExist)
+	quiet := state.Quiet(path)
 	f := r.kept(name, info, quiet)
 	if f == nil {
 		if f, err = openToRead(ctx, name, path, quiet); err != nil {
@@ -143,13 +143,9 @@ func (r *Reader) forget(name fileName) {
 // no write-ahead log, and SQLite can't read a file in WAL mode without making one
 // unless it is told that nobody is going to write.
 func openToRead(ctx context.Context, name fileName, path string, quiet bool) (*readFile, error) {
-	parameters := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(1000)", "cache_size(-1024)"}}
-	if quiet {
-		parameters.Set("immutable", "1")
-	}
-	db, err := sql.Open("sqlite", dsn(path, parameters))
+	db, err := state.ReadDatabase(path, quiet, "busy_timeout(1000)", "cache_size(-1024)")
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, err
 	}
 	db.SetMaxOpenConns(readersAtOnce)
 	db.SetConnMaxIdleTime(readIdle)

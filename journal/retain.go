@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pratique/state"
 )
 
 // How the files are looked after.
@@ -84,7 +86,7 @@ func keptFiles(dir string) ([]keptFile, error) {
 	}
 	var kept []keptFile
 	for _, e := range entries {
-		base, _, _ := strings.Cut(e.Name(), asideMark)
+		base, _, _ := strings.Cut(e.Name(), state.AsideMark)
 		name, ok := parseName(base)
 		if !ok || strings.HasSuffix(e.Name(), "-wal") || strings.HasSuffix(e.Name(), "-shm") {
 			continue

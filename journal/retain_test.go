@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"pratique/state"
 )
 
 // keeping is a store with a clock that writes a message a day.
@@ -83,7 +85,7 @@ func TestTooMuchIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	aside := filepath.Join(s.dir, "2026-11-28.0.db"+asideMark+"20261128T130000Z")
+	aside := filepath.Join(s.dir, "2026-11-28.0.db"+state.AsideMark+"20261128T130000Z")
 	if err := os.WriteFile(aside, make([]byte, 100<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,7 @@ func TestADayIsCutInParts(t *testing.T) {
 func TestNamesOfFiles(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"2026-11-28.0.db": true, "2026-11-28.12.db": true, "2026-11-28.db": false, "2026-11-28.00.db": false, "2026-11-28.-1.db": false,
-		"2026-13-28.0.db": false, "2026-11-28.0.db-wal": false, "2026-11-28.0.db.corrupt-20261128T130000Z": false, "rates.db": false, "": false,
+		"2026-13-28.0.db": false, "2026-11-28.0.db-wal": false, "2026-11-28.0.db.damaged-20261128T130000Z": false, "rates.db": false, "": false,
 	} {
 		if _, got := parseName(name); got != ok {
 			t.Errorf("%q: %v", name, got)

@@ -2,14 +2,14 @@ package journal
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
 
-	"modernc.org/sqlite"
+	"pratique/state"
+
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -31,7 +31,6 @@ type store struct {
 
 const (
 	dirMode  = fs.FileMode(0o750)
-	fileMode = fs.FileMode(0o640)
 	mostGaps = 100 // not written yet
 
 	// mostLog bounds the write-ahead log of a file. The larger it is, the fewer times a
@@ -86,7 +85,7 @@ func (s *store) writeDay(day string, records []*Record) error {
 	case err == nil:
 		s.gaps = nil
 		return nil
-	case damaged(err):
+	case state.Damaged(err):
 		return s.startOver(day, records, err)
 	}
 	err = errors.Join(err, s.closeFile()) // whatever it is, a new connection knows nothing of it
@@ -151,7 +150,7 @@ func (s *store) startOver(day string, records []*Record, damage error) error {
 	}
 	path := s.file.path
 	_ = s.closeFile() // it is damaged, and left as it is
-	aside, err := setAside(path, now)
+	aside, err := state.SetAside(path, now)
 	if err != nil {
 		return errors.Join(damage, err)
 	}
@@ -189,39 +188,11 @@ func (s *store) closeFile() error {
 
 func (s *store) close() error { return s.closeFile() }
 
-// damaged reports that the file itself is broken, or is no database.
-func damaged(err error) bool {
-	code := sqliteCode(err)
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
-}
-
 // useless reports that the same records would fail again.
 func useless(err error) bool {
-	switch sqliteCode(err) {
+	switch state.ResultCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
 		return true
 	}
 	return false
-}
-
-// sqliteCode is the primary result code, 0 if the error is none of SQLite's.
-func sqliteCode(err error) int {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return 0
-	}
-	return e.Code() & 0xff
-}
-
-// setAside renames a damaged database, which nobody has open, and returns its new
-// name. Its log goes with it: replayed into a new file it would damage that one, too.
-func setAside(path string, now time.Time) (string, error) {
-	aside := path + asideMark + now.UTC().Format("20060102T150405Z")
-	for _, suffix := range []string{"-shm", "-wal", ""} {
-		err := os.Rename(path+suffix, aside+suffix)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("set a damaged file aside: %w", err)
-		}
-	}
-	return aside, nil
 }

@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"pratique/state"
 )
 
 // bookSlack is how much of the file the fingerprints may always take before they are rewritten, in octets.
@@ -157,7 +159,7 @@ func (s *Store) saveContacts(ctx context.Context) error {
 // not at all. Seconds are moved by ahead.
 func (f *file) writeContacts(ctx context.Context, replace bool, ahead int64, rows iter.Seq[contactRow]) error {
 	octets := f.contactOctets
-	err := f.transact(ctx, func(tx *sql.Tx) error {
+	err := state.Transact(ctx, f.db, func(tx *sql.Tx) error {
 		if replace {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM contacts"); err != nil {
 				return err
@@ -232,7 +234,7 @@ func (f *file) isOf(ctx context.Context, s *secret) (bool, error) {
 // claimContacts has the fingerprints be those of a secret from now on. The others are
 // dropped, for they tell nothing; dropped says that there were any.
 func (f *file) claimContacts(ctx context.Context, of *secret) (dropped bool, err error) {
-	err = f.transact(ctx, func(tx *sql.Tx) error {
+	err = state.Transact(ctx, f.db, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) > 0 FROM contacts").Scan(&dropped); err != nil {
 			return err
 		}
@@ -276,11 +278,7 @@ func readSecret(stateDir string, inUse *secret) (s secret, damaged bool, err err
 	if s = newSecret(); inUse != nil {
 		s = *inUse
 	}
-	next := path + ".new" // a crash in between leaves none, not half of one
-	if err := os.WriteFile(next, []byte(hex.EncodeToString(s[:])+"\n"), secretMode); err != nil {
-		return s, damaged, fmt.Errorf("make the secret of the fingerprints: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
+	if err := state.Replace(path, []byte(hex.EncodeToString(s[:])+"\n"), secretMode); err != nil {
 		return s, damaged, fmt.Errorf("make the secret of the fingerprints: %w", err)
 	}
 	return s, damaged, nil

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"pratique/state"
 )
 
 // fileStamp tells whether a file is as it was when it was read. Zero: there was none.
@@ -130,7 +132,8 @@ func ReadOrders(stateDir string, now time.Time) (blocks []Block, orders []Order,
 
 // readRefused completes blocks by what the daemon has saved of them.
 func readRefused(stateDir string, st *standing) error {
-	db, err := openReadOnly(filepath.Join(stateDir, fileName))
+	path := filepath.Join(stateDir, fileName)
+	db, err := state.ReadDatabase(path, state.Quiet(path), "busy_timeout(1000)")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // no daemon has refused any yet
 	}

@@ -14,13 +14,14 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"pratique/state"
 )
 
 // Orders are kept in a file of their own, one JSON object a line, so that a damaged
 // database frees nobody who was blocked, and so that a person can read them.
 const (
 	ordersName    = "rates.orders"
-	ordersMode    = fileMode
 	mostOrders    = 8 << 20             // octets that are read at most
 	tidyOrders    = 1 << 20             // octets from which on the file is tidied
 	orderHistory  = 90 * 24 * time.Hour // for which orders that are over stay in it
@@ -151,7 +152,7 @@ func withOrders(stateDir string, do func(*os.File) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := sameOwner(f, stateDir); err != nil {
+	if err := state.GiveToOwner(f, stateDir); err != nil {
 		return err
 	}
 	return do(f)
@@ -161,7 +162,7 @@ func withOrders(stateDir string, do func(*os.File) error) (err error) {
 // put a tidied file in its place.
 func lockOrders(path string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, ordersMode)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, state.FileMode)
 		if err != nil {
 			return nil, err
 		}
@@ -181,20 +182,6 @@ func lockOrders(path string) (*os.File, error) {
 	}
 }
 
-func sameOwner(f *os.File, dir string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if of, ok := info.Sys().(*syscall.Stat_t); ok {
-		return f.Chown(int(of.Uid), int(of.Gid))
-	}
-	return nil
-}
-
 // tidy puts a file in the place of the orders that has what is still in force or not long over.
 func tidy(stateDir string, content []byte, now time.Time) error {
 	var kept bytes.Buffer
@@ -210,16 +197,7 @@ func tidy(stateDir string, content []byte, now time.Time) error {
 		}
 		kept.Write(append(line, '\n'))
 	}
-	path := filepath.Join(stateDir, ordersName)
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, ordersMode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(kept.Bytes())
-	if err = errors.Join(err, f.Sync(), sameOwner(f, stateDir), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return state.Replace(filepath.Join(stateDir, ordersName), kept.Bytes(), state.FileMode)
 }
 
 // readOrders reads the orders of a state folder. Lines that can't be read are told

@@ -2,18 +2,17 @@ package rates
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
-	"modernc.org/sqlite"
+	"pratique/state"
+
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -23,11 +22,7 @@ func unwritable(err error, path string) bool {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return true
 	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff { // the rest is an extended code
+	switch state.ResultCode(err) {
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return true
 	case sqlite3.SQLITE_CANTOPEN: // it does not tell why
@@ -69,11 +64,11 @@ func (s *Store) readOnly(ctx context.Context, stateDir string) error {
 	}
 	s.book.use(known)
 	path := filepath.Join(stateDir, fileName)
-	err := s.readFrom(ctx, path, url.Values{"mode": {"ro"}})
+	err := s.readFrom(ctx, path, false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// Without its index in shared memory, which it may not make, SQLite reads the
 		// file only as one that nobody writes.
-		err = s.readFrom(ctx, path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+		err = s.readFrom(ctx, path, true)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.unread = true
@@ -82,11 +77,8 @@ func (s *Store) readOnly(ctx context.Context, stateDir string) error {
 	return nil
 }
 
-func (s *Store) readFrom(ctx context.Context, path string, parameters url.Values) error {
-	if _, err := os.Stat(path); err != nil {
-		return err
-	}
-	db, err := sql.Open("sqlite", dsn(path, parameters))
+func (s *Store) readFrom(ctx context.Context, path string, quiet bool) error {
+	db, err := state.ReadDatabase(path, quiet)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pratique/message"
+	"pratique/state"
 )
 
 // nobody is a user that owns nothing else.
@@ -172,7 +173,7 @@ func TestOrdersBelongToTheOwnerOfTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(dir, ordersName))
-	if err != nil || info.Sys().(*syscall.Stat_t).Uid != nobody || info.Mode().Perm() != ordersMode {
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != nobody || info.Mode().Perm() != state.FileMode {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }

@@ -3,16 +3,14 @@ package rates
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
+
+	"pratique/state"
 )
 
 // Report is what was sent, by whom and to where.
@@ -76,7 +74,7 @@ func read(stateDir string, now time.Time, q Query) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("find the state folder: %w", err)
 	}
-	db, err := openReadOnly(path)
+	db, err := state.ReadDatabase(path, state.Quiet(path), "busy_timeout(1000)")
 	if err != nil {
 		return Report{}, fmt.Errorf("read the counts: %w", err)
 	}
@@ -106,25 +104,6 @@ func (q Query) matcher() (*matcher[struct{}], error) {
 	m := newMatcher[struct{}](Kind(max(k, 0)))
 	m.add(p, struct{}{})
 	return m, nil
-}
-
-// openReadOnly opens the file without ever writing. After a clean stop there is
-// no write-ahead log, and SQLite can't read a file in WAL mode without making
-// one unless it is told that nobody is going to write.
-func openReadOnly(path string) (*sql.DB, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	parameters := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(1000)"}}
-	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
-		parameters.Set("immutable", "1")
-	}
-	db, err := sql.Open("sqlite", dsn(path, parameters))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
 }
 
 func compareRows(a, b Row) int {

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"os"
 	"slices"
+
+	"pratique/state"
 )
 
 // save writes what happened since the last time. What can't be written is kept
@@ -22,7 +24,7 @@ func (s *Store) save() {
 	if err == nil {
 		err = errors.Join(s.saveContacts(ctx), s.saveRefused(ctx))
 	}
-	if corrupt(err) {
+	if state.Damaged(err) {
 		err = s.startOver(ctx, err)
 	}
 	s.tell(err)

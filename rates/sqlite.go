@@ -5,22 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
-	"net/url"
-	"os"
-	"path/filepath"
-	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"pratique/state"
 )
 
-// The database in the state folder.
-const (
-	fileName = "rates.db"
-	fileMode = 0o640
-)
+// fileName is the database in the state folder.
+const fileName = "rates.db"
 
 // migrations lead from one version of the schema (PRAGMA user_version) to the next.
 //
@@ -80,81 +71,14 @@ type file struct {
 
 // openFile opens the database or makes it, and brings its schema up to date.
 func openFile(ctx context.Context, path string) (*file, error) {
-	if err := makePrivate(path); err != nil {
+	db, err := state.OpenDatabase(path, "busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)")
+	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(path, url.Values{
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)"},
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	if err := state.Migrate(ctx, db, migrations); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare %s: %w", path, err), db.Close())
 	}
-	db.SetMaxOpenConns(1)
-	f := &file{path: path, db: db}
-	if err := f.migrate(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return f, nil
-}
-
-// makePrivate makes the file if it is missing: SQLite would make it readable for
-// everybody, and the files beside it take over its mode. One that is there is
-// not opened, because closing it would drop the locks that SQLite holds on it
-// elsewhere in this process (fcntl(2)).
-func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", path, err)
-	}
-	return nil
-}
-
-func dsn(path string, parameters url.Values) string {
-	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
-	return name.String()
-}
-
-// migrate runs in a transaction that writes even if there is nothing to do: a
-// file that can't be written is to be found out at the start.
-func (f *file) migrate(ctx context.Context) error {
-	err := f.transact(ctx, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-			return err
-		}
-		if version > len(migrations) {
-			return fmt.Errorf("it has version %d, of a newer pratique; this one knows up to %d", version, len(migrations))
-		}
-		for _, step := range migrations[version:] {
-			if _, err := tx.ExecContext(ctx, step); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations)))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("prepare %s: %w", f.path, err)
-	}
-	return nil
-}
-
-func (f *file) transact(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := f.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
+	return &file{path: path, db: db}, nil
 }
 
 // load hands every row since a second to each, in the order in which they were written.
@@ -192,7 +116,7 @@ func (f *file) load(ctx context.Context, since int64, each func(row)) error {
 // all. Seconds are moved by ahead.
 func (f *file) write(ctx context.Context, replace bool, ahead int64, rows iter.Seq[row]) error {
 	written := f.rows
-	err := f.transact(ctx, func(tx *sql.Tx) error {
+	err := state.Transact(ctx, f.db, func(tx *sql.Tx) error {
 		if replace {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM counts"); err != nil {
 				return err
@@ -227,28 +151,4 @@ func (f *file) close() error {
 		return fmt.Errorf("close %s: %w", f.path, err)
 	}
 	return nil
-}
-
-// corrupt reports that the file itself is damaged, or is no database at all.
-func corrupt(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	code := e.Code() & 0xff // the rest is an extended code
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
-}
-
-// setAside renames a damaged database, which nobody has open, so that somebody
-// can look at it, and returns its new name. Its log goes with it: replayed into
-// a new file it would damage that one as well.
-func setAside(path string, now time.Time) (string, error) {
-	aside := path + ".corrupt-" + now.UTC().Format("20060102T150405Z")
-	for _, suffix := range []string{"-shm", "-wal", ""} {
-		err := os.Rename(path+suffix, aside+suffix)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("set %s aside: %w", filepath.Base(path)+suffix, err)
-		}
-	}
-	return aside, nil
 }

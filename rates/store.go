@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pratique/state"
 )
 
 // How the counts are saved.
@@ -152,7 +154,7 @@ func (s *Store) load(ctx context.Context) error {
 			err = errors.Join(err, f.close())
 		}
 	}
-	if corrupt(err) {
+	if state.Damaged(err) {
 		return s.replace(ctx, err)
 	}
 	if err != nil {
@@ -186,7 +188,7 @@ func (s *Store) take(ctx context.Context, f *file, writes bool) error {
 
 // replace sets a damaged file aside and begins a new one, to be filled from memory.
 func (s *Store) replace(ctx context.Context, damage error) error {
-	aside, err := setAside(s.path, s.time.clock())
+	aside, err := state.SetAside(s.path, s.time.clock())
 	if err != nil {
 		return errors.Join(damage, err)
 	}

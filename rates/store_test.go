@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +15,13 @@ import (
 	"time"
 
 	"pratique/message"
+	"pratique/state"
 )
 
 // otherConnection is somebody else at the file.
 func otherConnection(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn(path, url.Values{"_txlock": {"immediate"}}))
+	db, err := state.OpenDatabase(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestFilesArePrivate(t *testing.T) {
 	store := openStore(t, dir, newClock())
 	send(newRates(t, store), newMessage("x@one.example"))
 	store.save()
-	for name, mode := range map[string]fs.FileMode{"": dirMode, fileName: fileMode, fileName + "-wal": fileMode, fileName + "-shm": fileMode} {
+	for name, mode := range map[string]fs.FileMode{"": dirMode, fileName: state.FileMode, fileName + "-wal": state.FileMode, fileName + "-shm": state.FileMode} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func TestADamagedFileIsSetAsideAtTheStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			aside := path + ".corrupt-20260301T120000Z"
+			aside := path + ".damaged-20260301T120000Z"
 			wantText(t, log.String(), "level=ERROR", aside)
 			kept, err := os.ReadFile(aside)
 			if err != nil || len(kept) < len(content) {
@@ -240,7 +240,7 @@ func TestSetAsideTakesEverythingThatBelongsToTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	aside, err := setAside(path, newClock().Now())
+	aside, err := state.SetAside(path, newClock().Now())
 	if err != nil {
 		t.Fatal(err)
 	}

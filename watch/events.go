@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"pratique/state"
 	"pratique/watch/reason"
 )
 
@@ -222,7 +223,7 @@ func (s *Store) Rejoin(ctx context.Context, journal Journal) (joined int, err er
 		if sent != nil {
 			joined++
 		}
-		if err := s.transact(ctx, func(tx *sql.Tx) error { return s.retried(ctx, tx, r.id, sent) }); err != nil {
+		if err := state.Transact(ctx, s.db, func(tx *sql.Tx) error { return s.retried(ctx, tx, r.id, sent) }); err != nil {
 			return joined, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"pratique/state"
 	"pratique/watch/arf"
 	"pratique/watch/bounce"
 	"pratique/watch/dmarc"
@@ -59,7 +60,7 @@ func (s *Store) Ingest(ctx context.Context, journal Journal, message []byte) (Re
 		}
 	}
 	hash := sha256.Sum256(message)
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		added, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO ingested (hash, at, form) VALUES (?, ?, ?)", hash[:hashSize], s.now().Unix(), c.form)
 		if err != nil {
 			return err

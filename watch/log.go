@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"pratique/state"
 	"pratique/watch/maillog"
 	"pratique/watch/reason"
 )
@@ -48,7 +49,7 @@ func (s *Store) Deliveries(ctx context.Context, journal Journal, log string, fou
 	if err != nil {
 		return err
 	}
-	err = s.transact(ctx, func(tx *sql.Tx) error {
+	err = state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		for i, d := range found {
 			if err := s.delivery(ctx, tx, d, rows[i]); err != nil {
 				return err

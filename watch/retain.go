@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"pratique/state"
 )
 
 // Bounds of the file, whatever is sent to it.
@@ -19,7 +21,7 @@ const (
 // Tidy forgets what is older than keep, and the oldest of what is beyond the bounds.
 func (s *Store) Tidy(ctx context.Context, keep time.Duration) error {
 	oldest := s.now().Add(-keep).Unix()
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		for _, table := range []struct {
 			name, at string
 			most     int

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pratique/message"
+	"pratique/state"
 )
 
 // What is sent is counted apart by these; they are what shares are of.
@@ -141,7 +142,7 @@ func (s *Store) CountSent(ctx context.Context, c *Counter) error {
 	if len(counts) == 0 {
 		return nil
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	err := state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		for k, n := range counts {
 			_, err := tx.ExecContext(ctx, `INSERT INTO sent (hour, dimension, key, messages, recipients) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, recipients = recipients + excluded.recipients`,

@@ -10,21 +10,18 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"pratique/state"
 )
 
 // The files in the state folder.
 const (
 	fileName = "watch.db"
 	keyName  = "watch.key" // of the hashes; apart, so that a copy of the database alone names nobody
-	fileMode = 0o640
 	keySize  = 32
 )
 
@@ -145,63 +142,41 @@ func Open(ctx context.Context, stateDir string, now func() time.Time, log *slog.
 		return nil, fmt.Errorf("open what came back: %w", err)
 	}
 	s, err := open(ctx, path, key, now)
-	if damaged(err) {
-		aside := fmt.Sprintf("%s.damaged-%d", path, now().Unix())
-		log.Error("what came back was damaged and is set aside; a new file is begun", "file", path, "aside", aside, "error", err)
-		if err := setAside(path, aside); err != nil {
-			return nil, fmt.Errorf("set aside %s: %w", path, err)
+	if state.Damaged(err) {
+		aside, asideErr := state.SetAside(path, now())
+		if asideErr != nil {
+			return nil, asideErr
 		}
+		log.Error("what came back was damaged and is set aside; a new file is begun", "file", path, "aside", aside, "error", err)
 		s, err = open(ctx, path, key, now)
 	}
 	return s, err
 }
 
 func open(ctx context.Context, path string, key []byte, now func() time.Time) (*Store, error) {
-	if err := makePrivate(path); err != nil {
-		return nil, fmt.Errorf("open what came back: %w", err)
-	}
-	db, err := sql.Open("sqlite", dsn(path, url.Values{
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)", "cache_size(-2048)"},
-	}))
+	db, err := state.OpenDatabase(path, "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)", "cache_size(-2048)")
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, err
 	}
-	db.SetMaxOpenConns(1)
 	s := &Store{db: db, key: key, now: now}
-	if err := s.migrate(ctx); err != nil {
+	if err := state.Migrate(ctx, db, migrations); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}
 	return s, nil
-}
-
-// setAside renames the file, and its log with it: SQLite would take that for the
-// one of the new file.
-func setAside(path, aside string) error {
-	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return os.Rename(path, aside)
 }
 
 // OpenReader opens the store for reading only. The error is fs.ErrNotExist if
 // nothing came back yet.
 func OpenReader(ctx context.Context, stateDir string, now func() time.Time) (*Store, error) {
 	path := filepath.Join(stateDir, fileName)
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("read what came back: %w", err)
-	}
 	key, err := os.ReadFile(filepath.Join(stateDir, keyName))
 	if err != nil {
 		return nil, fmt.Errorf("read what came back: %w", err)
 	}
-	db, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}))
+	db, err := state.ReadDatabase(path, state.Quiet(path), "busy_timeout(10000)")
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("read what came back: %w", err)
 	}
-	db.SetMaxOpenConns(1)
 	var version int
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
@@ -214,25 +189,6 @@ func OpenReader(ctx context.Context, stateDir string, now func() time.Time) (*St
 
 // Close closes the file.
 func (s *Store) Close() error { return s.db.Close() }
-
-func dsn(path string, parameters url.Values) string {
-	name := url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}
-	return name.String()
-}
-
-// makePrivate makes the file if it is missing: SQLite would make it readable for
-// everybody. One that is there is not opened, because closing it would drop the
-// locks that SQLite holds on it elsewhere in this process (fcntl(2)).
-func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
 
 // loadKey reads the key, or makes it. Two processes that make it at the same time
 // agree on the one that was first.
@@ -267,50 +223,10 @@ func makeKey(path string) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(key)
-	if err := errors.Join(err, f.Chmod(fileMode), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(state.FileMode), state.GiveToOwner(f, filepath.Dir(path)), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Link(f.Name(), path) // unlike a rename, it fails if there is one
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-			return err
-		}
-		if version > len(migrations) {
-			return fmt.Errorf("it has version %d, of a newer pratique; this one knows up to %d", version, len(migrations))
-		}
-		for _, step := range migrations[version:] {
-			if _, err := tx.ExecContext(ctx, step); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations)))
-		return err
-	})
-}
-
-func (s *Store) transact(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
-}
-
-// damaged reports whether an error means that the file is of no use as it is.
-func damaged(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	code := e.Code() & 0xff
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
 }
 
 // hash returns the keyed hash of an address, by which it is recognised again;

@@ -18,6 +18,7 @@ import (
 	"pratique/message"
 	"pratique/rates/baseline"
 	"pratique/rates/bulk"
+	"pratique/state"
 	"pratique/telemetry/alerts"
 )
 
@@ -73,8 +74,8 @@ func (d *daemon) takeOver(path string, unmarshal func([]byte) error) {
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 	case errors.Is(err, baseline.ErrDamaged), errors.Is(err, bulk.ErrDamaged):
-		d.log.Warn("what was learned of the usual rates is damaged, and begins anew", "aside", path+".damaged",
-			"error", errors.Join(err, os.Rename(path, path+".damaged")))
+		aside, asideErr := state.SetAside(path, d.env.now())
+		d.log.Warn("what was learned of the usual rates is damaged, and begins anew", "aside", aside, "error", errors.Join(err, asideErr))
 	default:
 		d.log.Warn("what was learned of the usual rates can't be read, and begins anew", "error", err)
 	}
@@ -154,7 +155,7 @@ func (u *usual) save(all bool) {
 		}
 		text, err := part.Marshal()
 		if err == nil && !bytes.Equal(text, u.written[name]) {
-			err = replaceFile(filepath.Join(u.started.State, name), text)
+			err = state.Replace(filepath.Join(u.started.State, name), text, state.FileMode)
 		}
 		if err != nil {
 			u.log.Error("what is usual can't be saved; mail goes on", "error", err)
@@ -163,23 +164,6 @@ func (u *usual) save(all bool) {
 		u.written[name] = text
 	}
 	u.saved = hour
-}
-
-// replaceFile puts a file in the place of another in one step.
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
 
 // deviating are the series that are not as usual, as alerts. When nothing leaves at

@@ -182,8 +182,8 @@ func TestDamagedUsual(t *testing.T) {
 	}
 	s := newWatched(t, state, time.Now())
 	for _, name := range []string{baselineFile, bulkFile} {
-		if _, err := os.Stat(filepath.Join(state, name+".damaged")); err != nil {
-			t.Error(err)
+		if aside, _ := filepath.Glob(filepath.Join(state, name+".damaged-*")); len(aside) != 1 {
+			t.Errorf("%s was set aside as %q", name, aside)
 		}
 	}
 	s.minutes(3, false, "10.0.0.1")

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pratique/message"
+	"pratique/state"
 )
 
 // Bounds: a client that comes on top of so many on one day counts as Others.
@@ -69,18 +70,18 @@ type Tally struct {
 
 // Open reads what was counted before in a state folder. A file that can't be
 // understood is set aside: what was counted is not worth keeping mail from leaving.
-func Open(state string, clock func() time.Time, log *slog.Logger) (*Tally, error) {
-	t := &Tally{path: filepath.Join(state, fileName), clock: clock, log: log}
+func Open(stateDir string, clock func() time.Time, log *slog.Logger) (*Tally, error) {
+	t := &Tally{path: filepath.Join(stateDir, fileName), clock: clock, log: log}
 	var err error
 	t.counts, err = read(t.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case errors.As(err, new(*damaged)):
-		aside := t.path + ".damaged"
-		log.Warn("the counts of findings are damaged, and begin anew", "file", t.path, "set_aside", aside, "error", err)
-		if err := os.Rename(t.path, aside); err != nil {
-			return nil, fmt.Errorf("set aside %s: %w", t.path, err)
+		aside, asideErr := state.SetAside(t.path, clock())
+		if asideErr != nil {
+			return nil, asideErr
 		}
+		log.Warn("the counts of findings are damaged, and begin anew", "file", t.path, "aside", aside, "error", err)
 	case err != nil:
 		return nil, err
 	}
@@ -203,7 +204,7 @@ func (t *Tally) Save() {
 	t.changed = false
 	t.mu.Unlock()
 	if err == nil {
-		err = replace(t.path, text)
+		err = state.Replace(t.path, text, state.FileMode)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,21 +212,4 @@ func (t *Tally) Save() {
 		t.log.Error("the counts of findings can't be saved; mail goes on", "error", err)
 	}
 	t.failing, t.changed = err != nil, t.changed || err != nil
-}
-
-// replace puts a file in the place of another in one step.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), fileName+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"pratique/state"
 )
 
 type clock struct {
@@ -270,8 +272,12 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 		if !strings.Contains(w.log.String(), "damaged") {
 			t.Errorf("%q: %s", text, w.log)
 		}
-		if aside, _ := os.ReadFile(filepath.Join(w.state, fileName+".damaged")); string(aside) != text {
-			t.Errorf("%q was set aside as %q", text, aside)
+		aside, _ := filepath.Glob(filepath.Join(w.state, fileName+state.AsideMark+"*"))
+		if len(aside) != 1 {
+			t.Fatalf("%q was set aside as %q", text, aside)
+		}
+		if kept, _ := os.ReadFile(aside[0]); string(kept) != text {
+			t.Errorf("%q was set aside as %q", text, kept)
 		}
 		w.Raise(drop("a"))
 		w.wants("firing rate_drop a")

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"pratique/state"
 )
 
 const fileName = "alerts.json"
@@ -55,9 +57,9 @@ func (m *Manager) load() Report {
 	r, err := Read(m.env.State)
 	switch {
 	case errors.As(err, new(*damaged)):
-		path := filepath.Join(m.env.State, fileName)
+		aside, asideErr := state.SetAside(filepath.Join(m.env.State, fileName), m.env.Now())
 		m.env.Log.Error("alerts: what was told before is damaged and set aside; alerts begin anew",
-			"aside", path+".damaged", "error", errors.Join(err, os.Rename(path, path+".damaged")))
+			"aside", aside, "error", errors.Join(err, asideErr))
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		m.env.Log.Error("alerts: what was told before can't be read; alerts begin anew", "error", err)
 	}
@@ -88,27 +90,10 @@ func (m *Manager) save() {
 	m.mu.Unlock()
 	text, err := json.MarshalIndent(r, "", " ")
 	if err == nil {
-		err = replace(filepath.Join(m.env.State, fileName), text)
+		err = state.Replace(filepath.Join(m.env.State, fileName), text, state.FileMode)
 	}
 	if err != nil && !m.failed {
 		m.env.Log.Error("alerts: what was told can't be written down; after a restart it is told again", "error", err)
 	}
 	m.failed = err != nil
-}
-
-// replace puts a file in the place of another in one step.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
