@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -142,7 +143,8 @@ func judgeServers(zone string, said []records.Said, about func(string, Status, s
 		for serial, servers := range serials {
 			texts = append(texts, fmt.Sprintf("%d at %s", serial, strings.Join(servers, ", ")))
 		}
-		return about("serials_differ", Info, fmt.Sprintf("the servers of %s have different versions of it: %s", zone, strings.Join(sorted(texts), "; ")), "that is so for a moment after each change; if it lasts, a server does not get the changes", "")
+		slices.Sort(texts)
+		return about("serials_differ", Info, fmt.Sprintf("the servers of %s have different versions of it: %s", zone, strings.Join(texts, "; ")), "that is so for a moment after each change; if it lasts, a server does not get the changes", "")
 	}
 	return about("zone_ok", OK, fmt.Sprintf("in the zone %s, which all of %s serve", zone, plural(good, "server", "servers")), "", "")
 }

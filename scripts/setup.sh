@@ -14,6 +14,7 @@ unpacked=$root/.build/sendmail
 #   python3-dkim python3-nacl            dkimpy, a second verifier (nacl: Ed25519)
 #   libmail-dkim-perl libcryptx-perl     Mail::DKIM, a third one (cryptx: Ed25519)
 #   nsd                                  the DNS servers of the zones in the tests
+#   unbound ldnsutils                    a resolver that validates, and what signs zones (DNSSEC)
 #   chromium fonts-dejavu-core           what a message looks like
 #   rspamd                               a peer in the benchmarks
 #   redis-server                         counts that several machines share
@@ -22,7 +23,7 @@ unpacked=$root/.build/sendmail
 #   gcc libc6-dev                        go test -race
 #   m4 libdb5.3 ... libwrap0             what the unpacked sendmail needs
 packages="postfix clamav-daemon opendkim opendkim-tools miltertest
-  python3-dkim python3-nacl libmail-dkim-perl libcryptx-perl nsd chromium fonts-dejavu-core rspamd
+  python3-dkim python3-nacl libmail-dkim-perl libcryptx-perl nsd unbound ldnsutils chromium fonts-dejavu-core rspamd
   redis-server prometheus graphite-carbon munin-node
   gcc libc6-dev make m4 openssl ca-certificates git
   libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0"

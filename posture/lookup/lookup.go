@@ -95,8 +95,7 @@ func (d *DNS) Ask(ctx context.Context, name string, kind uint16) (Answer, error)
 	}
 	d.mu.Unlock()
 	if !known {
-		e.answer, e.err = d.follow(ctx, q)
-		close(e.done)
+		d.fill(ctx, q, e)
 	}
 	select {
 	case <-e.done:
@@ -104,6 +103,13 @@ func (d *DNS) Ask(ctx context.Context, name string, kind uint16) (Answer, error)
 	case <-ctx.Done():
 		return Answer{}, &Failure{Name: name, Kind: dns.TypeToString[kind], Text: "the time for the audit was up"}
 	}
+}
+
+// fill gets the answer that others may wait for already, also if asking breaks.
+func (d *DNS) fill(ctx context.Context, q question, e *entry) {
+	e.err = &Failure{Name: q.name, Kind: dns.TypeToString[q.kind], Text: "asking for it broke, which is a mistake in pratique"}
+	defer close(e.done)
+	e.answer, e.err = d.follow(ctx, q)
 }
 
 // Valid reports whether a name can be in the DNS (RFC 1035 2.3.4).
@@ -192,23 +198,48 @@ func (d *DNS) put(ctx context.Context, q question) (m *dns.Msg, why string, bogu
 		return nil, "the time for the audit was up", false
 	}
 	m, err := d.exchanger.Exchange(ctx, q.message(false))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, "the time for the audit was up", false
-		}
-		return nil, err.Error(), false
+	if err == nil && m.Rcode == dns.RcodeServerFailure {
+		m, bogus, err = d.again(ctx, q, m)
 	}
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, "the time for the audit was up", false
+	case err != nil:
+		return nil, err.Error(), false
+	case bogus:
+		return nil, "its DNSSEC signatures are wrong: " + explained(m, "the resolver answers SERVFAIL, and without validation it answers"), true
+	}
+	return told(m)
+}
+
+// again looks into a SERVFAIL: whether the resolver answers if it is not to validate.
+// A server that was only slow to be found answers by then; that answer is taken.
+func (d *DNS) again(ctx context.Context, q question, m *dns.Msg) (*dns.Msg, bool, error) {
+	if saysBogus(m) {
+		return m, true, nil
+	}
+	unchecked, err := d.exchanger.Exchange(ctx, q.message(true))
+	if err != nil || unchecked.Rcode != dns.RcodeSuccess && unchecked.Rcode != dns.RcodeNameError || !tells(unchecked) {
+		return m, false, nil
+	}
+	second, err := d.exchanger.Exchange(ctx, q.message(false))
+	if err != nil || second.Rcode != dns.RcodeServerFailure {
+		return second, false, err
+	}
+	return second, true, nil
+}
+
+// told returns a message if it says what there is; otherwise it says why it does not.
+func told(m *dns.Msg) (_ *dns.Msg, why string, bogus bool) {
+	switch {
 	case m.Rcode == dns.RcodeServerFailure:
-		if unchecked, err := d.exchanger.Exchange(ctx, q.message(true)); err == nil &&
-			(unchecked.Rcode == dns.RcodeSuccess || unchecked.Rcode == dns.RcodeNameError) && tells(unchecked) {
-			return nil, "its DNSSEC signatures are wrong: the resolver answers SERVFAIL, and without validation it answers", true
-		}
-		return nil, "SERVFAIL: the servers of the zone do not answer, or the resolver is at fault", false
+		return nil, explained(m, "SERVFAIL: the servers of the zone do not answer, or the resolver is at fault"), false
 	case m.Rcode == dns.RcodeRefused:
-		return nil, "the resolver refuses the question (REFUSED)", false
+		return nil, explained(m, "the resolver refuses the question (REFUSED)"), false
 	case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
-		return nil, "the resolver answers " + dns.RcodeToString[m.Rcode], false
+		return nil, explained(m, "the resolver answers "+rcode(m.Rcode)), false
+	case filtered(m):
+		return nil, explained(m, "the resolver does not say what there is"), false
 	case !tells(m):
 		return nil, "who was asked neither has the zone nor resolves: it only refers to others (a lame server?)", false
 	}
