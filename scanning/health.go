@@ -143,6 +143,9 @@ func (s *Scanner) Watch(ctx context.Context, every time.Duration, told func(err 
 		case err != nil && last != away:
 			s.log.Warn("clamd does not answer", "error", err)
 		}
+		if s.cache != nil {
+			s.cache.use(version) // none if clamd does not answer
+		}
 		told(err)
 		last = version
 		select {

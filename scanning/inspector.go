@@ -1,6 +1,7 @@
 package scanning
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -14,10 +15,16 @@ type inspector struct {
 	scanner *Scanner
 	ctx     context.Context // of the message
 	m       *message.Message
-	scan    *scan  // nil before Header
+	scan    *scan  // nil before it has begun
 	filling *chunk // not yet handed on
 	size    int64  // octets so far
-	settled bool   // the verdict has been applied to the message; what comes now is not looked at
+	verdict verdict
+	settled bool // the verdict has been applied to the message; what comes now is not looked at
+
+	cache   *cache   // nil: the scan begins with the header
+	content *content // for the cache
+	early   *chunk   // the first chunk, while the scan waits for what the cache says
+	header  int64    // octets of the header in it, with the empty line
 }
 
 // ruleInfected is the rule of the finding that reports malware; its detail is the name.
@@ -28,12 +35,19 @@ var emptyLine = []byte("\r\n")
 // Header begins the scan with the header as it stands, which is after what the
 // checks before this one changed. It does not wait for clamd: an MTA may allow
 // less time for an answer here than at the end of the message (Sendmail: 10 s).
+//
+// With a cache the scan begins once the message is too long for it, or at its end.
 func (i *inspector) Header() error {
-	i.scan = i.scanner.begin(i.ctx)
+	if i.cache == nil {
+		i.begin()
+	} else {
+		i.content = newContent(&i.m.Header)
+	}
 	if _, err := i.m.Header.WriteTo(i); err != nil {
 		return err
 	}
 	_, err := i.Write(emptyLine)
+	i.header = i.size
 	return err
 }
 
@@ -44,7 +58,7 @@ func (i *inspector) Write(p []byte) (int, error) {
 	}
 	i.size += int64(len(p))
 	if i.size > i.scanner.opts.MaxSize {
-		i.scan.close()
+		i.stop()
 		return i.written(p, i.settle(answer{verdict: oversize, detail: "larger than max_size"}, nil))
 	}
 	for rest := p; len(rest) > 0; {
@@ -72,6 +86,11 @@ func (i *inspector) written(p []byte, err error) (int, error) {
 // handOn gives the chunk to the scan, which owns it from then on. It reports
 // false if the scan is over and wants no more.
 func (i *inspector) handOn() bool {
+	if i.scan == nil && i.early == nil && !i.filling.last {
+		i.early, i.filling = i.filling, nil
+		return true
+	}
+	i.begin()
 	taken := i.scan.take(i.filling)
 	if taken {
 		i.filling = nil
@@ -79,27 +98,81 @@ func (i *inspector) handOn() bool {
 	return taken
 }
 
-// End tells clamd that this was all, waits for the verdict and applies it.
+// begin begins the scan, if it waits, with what there is of the message.
+func (i *inspector) begin() {
+	if i.scan != nil {
+		return
+	}
+	i.scan = i.scanner.begin(i.ctx)
+	if i.early != nil && i.scan.take(i.early) {
+		i.early = nil
+	}
+}
+
+// End tells clamd that this was all, waits for the verdict and applies it. If the same
+// content was clean before, clamd does not hear of it.
 func (i *inspector) End() error {
 	if i.settled {
 		return nil
 	}
+	if i.scan == nil {
+		return i.endEarly()
+	}
+	return i.endScan()
+}
+
+func (i *inspector) endScan() error {
 	i.filling.last = true // the empty line alone makes sure that there is a chunk
 	i.handOn()
 	return i.settle(i.scan.outcome())
 }
 
+// endEarly ends a message of which all is at hand.
+func (i *inspector) endEarly() error {
+	seen, ok := i.content.digest(i.body())
+	if !ok {
+		return i.endScan()
+	}
+	known, epoch := i.cache.clean(seen)
+	if known {
+		i.m.Note(checkName, "cached", "the same content was clean before")
+		return i.settle(answer{verdict: clean}, nil)
+	}
+	err := i.endScan()
+	if i.verdict == clean {
+		i.cache.remember(seen, epoch)
+	}
+	return err
+}
+
+// body returns the body of a message of which all is at hand.
+func (i *inspector) body() []byte {
+	all := i.filling.data()
+	if i.early != nil {
+		all = bytes.Join([][]byte{i.early.data(), all}, nil)
+	}
+	return all[i.header:]
+}
+
 // Close ends the scan, however far it came, and returns when nothing of it is left.
 func (i *inspector) Close() error {
-	if i.scan == nil {
-		return nil
-	}
-	i.scan.close()
+	i.stop()
 	if i.filling != nil {
 		i.scanner.recycle(i.filling)
 		i.filling = nil
 	}
 	return nil
+}
+
+// stop ends the scan, and forgets what waits for one.
+func (i *inspector) stop() {
+	if i.scan != nil {
+		i.scan.close()
+	}
+	if i.early != nil {
+		i.scanner.recycle(i.early)
+		i.early = nil
+	}
 }
 
 // settle applies a verdict to the message by the policies of the options.
@@ -108,7 +181,8 @@ func (i *inspector) settle(a answer, err error) error {
 	if err != nil {
 		return fmt.Errorf("scan with clamd at %s: %w", i.scanner.clamd, err)
 	}
-	if i.scan.tries > 1 {
+	i.verdict = a.verdict
+	if i.scan != nil && i.scan.tries > 1 {
 		i.m.Note(checkName, "attempts", strconv.Itoa(i.scan.tries))
 	}
 	switch a.verdict {

@@ -24,6 +24,9 @@ type Options struct {
 	MaxScans int `toml:"max_scans"`
 	// MaxSize is in octets: at most clamd's StreamMaxLength and MaxFileSize.
 	MaxSize int64 `toml:"max_size,size"`
+	// Cache is how long content that clamd called clean is taken for clean without
+	// asking again; 0: clamd is asked each time.
+	Cache time.Duration `toml:"cache"`
 	// Oversize is what a message gets that is larger than MaxSize or than clamd
 	// would look at: tempfail, reject or accept.
 	Oversize string `toml:"oversize"`
@@ -42,6 +45,10 @@ const (
 	discard  = "discard"
 )
 
+// longestCache bounds for how long malware may pass that clamd learns of meanwhile
+// without its version telling.
+const longestCache = 24 * time.Hour
+
 // DefaultOptions has no clamd.
 func DefaultOptions() Options {
 	return Options{
@@ -59,6 +66,9 @@ func (o Options) Problems(report func(key, problem string)) {
 	}
 	if o.Timeout <= 0 {
 		report("timeout", fmt.Sprintf("%v leaves no time for a scan; the default is 60s", o.Timeout))
+	}
+	if o.Cache < 0 || o.Cache > longestCache {
+		report("cache", fmt.Sprintf("%v is no time to keep a verdict; give up to %v, or 0s for none", o.Cache, longestCache))
 	}
 	if o.MaxScans < 1 {
 		report("max_scans", fmt.Sprintf("%d scans at once would stop all mail; give clamd's MaxThreads or less, at least 1", o.MaxScans))

@@ -23,6 +23,9 @@
 // as MaxFileSize or MaxScanTime, it calls clean unless AlertExceedsMax is set.
 // Probe finds out.
 //
+// A message of up to 128 KiB whose content clamd called clean not long ago need not be
+// scanned again, if Options.Cache says so: clamd hears of it at its end or not at all.
+//
 // What does not live here: reading the verdict of anything but clamd, and the
 // policy for our own failures (message.Chain).
 package scanning
@@ -35,6 +38,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"pratique/message"
 )
@@ -52,6 +56,8 @@ type Scanner struct {
 	// succeeds, others don't wait for clamd any more, for the MTA's sake: it
 	// keeps a process for each message that waits.
 	gone atomic.Bool
+
+	cache *cache // nil: none
 
 	control chan struct{} // holds an element during a command through go-clamd
 }
@@ -76,13 +82,17 @@ func New(opts Options, log *slog.Logger) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Scanner{
+	s := &Scanner{
 		opts: opts, clamd: clamd, log: log.With("check", checkName),
 		dial:    (&net.Dialer{Timeout: opts.Timeout / 4}).DialContext,
 		places:  make(chan struct{}, opts.MaxScans),
 		chunks:  sync.Pool{New: func() any { return new(chunk) }},
 		control: make(chan struct{}, 1),
-	}, nil
+	}
+	if opts.Cache > 0 {
+		s.cache = newCache(opts.Cache, time.Now)
+	}
+	return s, nil
 }
 
 const checkName = "scanning"
@@ -92,5 +102,5 @@ func (s *Scanner) Name() string { return checkName }
 
 // Begin returns an inspector that scans the message. The scan itself begins with the header.
 func (s *Scanner) Begin(ctx context.Context, m *message.Message) (message.Inspector, error) {
-	return &inspector{scanner: s, ctx: ctx, m: m}, nil
+	return &inspector{scanner: s, ctx: ctx, m: m, cache: s.cache}, nil
 }

@@ -38,6 +38,12 @@ func (c *chunk) fill(p []byte) int {
 	return n
 }
 
+// data returns what was filled in.
+func (c *chunk) data() []byte {
+	const start = len(instream) + lengthSize
+	return c.buf[start : start+c.n]
+}
+
 // wire returns the chunk, which is not empty, as clamd wants it.
 func (c *chunk) wire(first bool) []byte {
 	const start = len(instream)

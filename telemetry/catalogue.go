@@ -49,6 +49,7 @@ func Catalogue() []Metric {
 			{"stage", "mail, begin, header, body, end, close, observe"},
 			{"policy", "tempfail, hold, accept: what on_error made of the message"}},
 			Watch: "Faults of ours. With the policy accept, mail went out unchecked."},
+		{Name: "pratique_scans_spared_total", Type: "counter", When: "scanning.cache"},
 		{Name: "pratique_clamd_up", Type: "gauge", When: "scanning.clamd", Watch: "0: no message can be scanned."},
 		{Name: "pratique_signing_domains_broken", Type: "gauge", Watch: "More than 0: their mail meets signing.on_error."},
 		{Name: "pratique_signing_domain_broken", Type: "gauge", Labels: []Label{{"domain", "at most 20, and only while they are broken"}}},

@@ -6,6 +6,7 @@ package telemetry
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type Metrics struct {
 	findings   *prometheus.CounterVec
 	failures   *prometheus.CounterVec
 	duration   prometheus.Histogram
+	spared     prometheus.Counter
 	reloads    *prometheus.CounterVec
 	reloaded   prometheus.Gauge
 	broken     prometheus.Gauge
@@ -72,6 +74,10 @@ func New(now func() time.Time) *Metrics {
 		Help:    "Time from MAIL to the outcome of a message.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 	})
+	m.spared = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "pratique_scans_spared_total",
+		Help: "Messages that clamd was not asked about, because it had called the same content clean.",
+	})
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pratique_config_reloads_total",
 		Help: "Reloads of the configuration by result: ok, or failed (the old one stayed in force).",
@@ -95,7 +101,7 @@ func New(now func() time.Time) *Metrics {
 	m.audit = newAuditMetrics(m.registry)
 	m.watch = newWatchMetrics(m.registry)
 	m.registry.MustRegister(m.messages, m.octets, m.recipients, m.unsigned, m.findings, m.failures,
-		m.duration, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
+		m.duration, m.spared, m.reloads, m.reloaded, m.broken, m.brokenName, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -110,6 +116,9 @@ func (m *Metrics) Observe(msg *message.Message, o message.Outcome) {
 	m.duration.Observe(m.now().Sub(msg.Began).Seconds())
 	for _, f := range msg.Findings {
 		m.findings.WithLabelValues(f.Rule, f.Action).Inc()
+	}
+	if slices.ContainsFunc(msg.Notes, func(n message.Note) bool { return n.Check == "scanning" && n.Key == "cached" }) {
+		m.spared.Inc()
 	}
 	for _, f := range msg.Failures {
 		m.failures.WithLabelValues(f.Check, f.Stage.String(), f.Policy.String()).Inc()

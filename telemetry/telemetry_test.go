@@ -28,7 +28,7 @@ func TestObserveCountsByOutcome(t *testing.T) {
 		Failures:   []message.Failure{{Check: "scanning", Stage: message.StageEnd, Err: io.EOF, Policy: message.Accept}},
 	}
 	m.ExpectUnsigned("excluded")
-	m.Observe(&message.Message{Notes: []message.Note{{Check: "signing", Key: "unsigned", Code: "no_key"}}}, message.Outcome{Verdict: message.Accepted})
+	m.Observe(&message.Message{Notes: []message.Note{{Check: "scanning", Key: "cached"}, {Check: "signing", Key: "unsigned", Code: "no_key"}}}, message.Outcome{Verdict: message.Accepted})
 	m.Observe(sent, message.Outcome{Verdict: message.Accepted})
 	sent.Note("signing", "signed", "d=example.org")
 	m.Observe(sent, message.Outcome{Verdict: message.Held, Check: "rates"})
@@ -50,6 +50,9 @@ pratique_findings_total{action="warn",rule="M13"} 2
 pratique_messages_total{check="lint",verdict="refused"} 1
 pratique_messages_total{check="none",verdict="accepted"} 2
 pratique_messages_total{check="rates",verdict="held"} 1
+# HELP pratique_scans_spared_total Messages that clamd was not asked about, because it had called the same content clean.
+# TYPE pratique_scans_spared_total counter
+pratique_scans_spared_total 1
 # HELP pratique_sent_bytes_total Octets of the messages that left, as they came.
 # TYPE pratique_sent_bytes_total counter
 pratique_sent_bytes_total 202
@@ -64,7 +67,7 @@ pratique_sent_unsigned_total{reason="unknown"} 1
 `
 	err := testutil.GatherAndCompare(m.registry, strings.NewReader(want),
 		"pratique_check_failures_total", "pratique_config_last_reload_successful", "pratique_findings_total",
-		"pratique_messages_total", "pratique_sent_bytes_total", "pratique_sent_recipients_total", "pratique_sent_unsigned_total")
+		"pratique_messages_total", "pratique_scans_spared_total", "pratique_sent_bytes_total", "pratique_sent_recipients_total", "pratique_sent_unsigned_total")
 	if err != nil {
 		t.Error(err)
 	}
