@@ -95,6 +95,7 @@ const (
 	xCrypto       = "golang.org/x/crypto"
 	goSMTP        = "github.com/emersion/go-smtp"
 	xNet          = "golang.org/x/net"
+	xText         = "golang.org/x/text"
 	yaml          = "go.yaml.in/yaml/v2"
 )
 
@@ -156,7 +157,7 @@ func table() map[string]room {
 		roomGraphite:  {libraries: []string{prometheus, clientModel}},
 		roomMunin:     {libraries: []string{clientModel, commonMetrics}},
 		roomAlerts:    {rooms: []string{roomMessage, roomState}},
-		roomWatch:     {rooms: append([]string{roomMessage, roomState, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite}},
+		roomWatch:     {rooms: append([]string{roomMessage, roomState, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite, xText}},
 		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.
 		roomQueue:     {rooms: []string{roomWhy, roomReceiver}},
 		roomWhy:       {},

@@ -9,12 +9,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"html"
-	"io"
 	"mime"
-	"mime/quotedprintable"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 )
 
 // Bounds. What lies beyond them is left out, never an error: a report that needs
@@ -66,7 +63,23 @@ type Part struct {
 // Read takes a message apart. It never fails: what can't be understood is text.
 func Read(message []byte) *Part {
 	r := reader{left: maxParts}
-	return r.part(message, "text/plain", 0)
+	return r.part(stored(message), "text/plain", 0)
+}
+
+// stored takes off what mailboxes and mail programs put before a message: empty lines,
+// and the line of an mbox; and it has lines end as elsewhere where they end in CR alone.
+func stored(message []byte) []byte {
+	if !bytes.Contains(message, []byte("\n")) {
+		message = bytes.ReplaceAll(message, []byte("\r"), []byte("\n"))
+	}
+	for {
+		line, next := cutLine(message, 0)
+		empty := len(bytes.TrimSpace(line)) == 0
+		if next == 0 || !empty && !bytes.HasPrefix(line, []byte("From ")) && !bytes.HasPrefix(line, []byte(">From ")) {
+			return message
+		}
+		message = message[next:]
+	}
 }
 
 type reader struct{ left int }
@@ -89,15 +102,15 @@ func (r *reader) part(data []byte, usual string, depth int) *Part {
 }
 
 func (r *reader) multipart(p *Part, depth int) {
-	boundary := p.Params["boundary"]
-	if boundary == "" {
-		return
+	pieces := cutMultipart(p.Body, p.Params["boundary"], r.left)
+	if len(pieces) == 0 {
+		pieces = cutMultipart(p.Body, guessBoundary(p.Body), r.left)
 	}
 	usual := "text/plain"
 	if p.Type == "multipart/digest" {
 		usual = "message/rfc822" // RFC 2046 5.1.5
 	}
-	for _, piece := range cutMultipart(p.Body, boundary, r.left) {
+	for _, piece := range pieces {
 		if r.left <= 0 {
 			return
 		}
@@ -130,12 +143,12 @@ func cutLine(data []byte, at int) (line []byte, next int) {
 // ParseHeader reads a block of fields. Lines that are none are passed over.
 func ParseHeader(block []byte) Header {
 	var h Header
-	decoder := new(mime.WordDecoder)
+	decoder := &mime.WordDecoder{CharsetReader: charsetReader}
 	for at := 0; at < len(block) && len(h) < maxFields; {
 		var line []byte
 		line, at = cutLine(block, at)
 		var folded []byte
-		for at < len(block) && (block[at] == ' ' || block[at] == '\t') {
+		for at < len(block) && (block[at] == ' ' || block[at] == '\t' || lostFold(line, block[at:])) {
 			var more []byte
 			more, at = cutLine(block, at)
 			if len(folded) < maxValue {
@@ -161,6 +174,14 @@ func ParseHeader(block []byte) Header {
 	return h
 }
 
+// lostFold reports whether a line goes on in the next one though that begins with no
+// space: a parameter that a broken program put on a line of its own.
+func lostFold(line, rest []byte) bool {
+	return bytes.HasSuffix(bytes.TrimRight(line, " \t"), []byte(";")) && parameter.Match(rest[:min(len(rest), 80)])
+}
+
+var parameter = regexp.MustCompile(`(?i)\A(?:boundary|charset|report-type|name)[ \t]*=`)
+
 // Groups splits a body into the groups of fields that empty lines separate, as in
 // message/delivery-status (RFC 3464 2.1); at most so many.
 func Groups(body []byte, most int) []Header {
@@ -183,10 +204,26 @@ func Groups(body []byte, most int) []Header {
 	return groups
 }
 
+// guessBoundary returns the boundary of a body whose header names none, or one that is
+// not there, as where somebody on the way wrote the header anew: that of the first line
+// that looks like a delimiter and has a field of a part below it.
+func guessBoundary(body []byte) string {
+	m := delimiter.FindSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	return string(m[1])
+}
+
+var delimiter = regexp.MustCompile(`(?mi)^--(\S{1,200})[ \t]*\r?\n(?:Content-[A-Za-z-]+[ \t]*:)`)
+
 // cutMultipart returns what stands between the delimiter lines of a boundary, at
 // most so many pieces. A last one that never closes counts (RFC 2046 5.1.1 wants
 // it closed; what was cut off on the way is not).
 func cutMultipart(body []byte, boundary string, most int) [][]byte {
+	if boundary == "" {
+		return nil
+	}
 	var pieces [][]byte
 	delimiter := []byte("--" + boundary)
 	start := -1
@@ -249,13 +286,49 @@ func (p *Part) Decoded() []byte {
 	case "base64":
 		return decodeBase64(p.Body)
 	case "quoted-printable":
-		decoded, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(p.Body)))
-		if err != nil && len(decoded) == 0 {
-			return p.Body
-		}
-		return decoded
+		return decodeQuotedPrintable(p.Body)
 	}
 	return p.Body
+}
+
+// decodeQuotedPrintable leaves what is malformed as it stands (RFC 2045 6.7 advises that).
+func decodeQuotedPrintable(body []byte) []byte {
+	out := make([]byte, 0, len(body))
+	for at := 0; at < len(body); {
+		line, next := cutLine(body, at)
+		end := body[at+len(line) : next]
+		line = bytes.TrimRight(line, " \t")
+		if bytes.HasSuffix(line, []byte("=")) {
+			line, end = line[:len(line)-1], nil
+		}
+		for i := 0; i < len(line); i++ {
+			if high, low := hexAt(line, i+1), hexAt(line, i+2); line[i] == '=' && high >= 0 && low >= 0 {
+				out = append(out, byte(high<<4|low))
+				i += 2
+			} else {
+				out = append(out, line[i])
+			}
+		}
+		out = append(out, end...)
+		at = next
+	}
+	return out
+}
+
+// hexAt returns the value of a hexadecimal digit, or -1.
+func hexAt(line []byte, at int) int {
+	if at >= len(line) {
+		return -1
+	}
+	switch c := line[at]; {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
 }
 
 func decodeBase64(body []byte) []byte {
@@ -279,23 +352,11 @@ func decodeBase64(body []byte) []byte {
 // Text returns the body as text in UTF-8: decoded, html without its tags, cut at a bound.
 func (p *Part) Text() string {
 	decoded := p.Decoded()
-	text := toUTF8(string(decoded[:min(len(decoded), maxText)]))
+	text := inCharset(decoded[:min(len(decoded), maxText)], p.Params["charset"])
 	if p.Type == "text/html" {
 		text = stripTags(text)
 	}
 	return text
-}
-
-// toUTF8 takes text that is no UTF-8 for ISO 8859-1, which shows at least what is ASCII in it.
-func toUTF8(text string) string {
-	if utf8.ValidString(text) {
-		return text
-	}
-	runes := make([]rune, len(text))
-	for i := range len(text) {
-		runes[i] = rune(text[i])
-	}
-	return string(runes)
 }
 
 // stripTags turns html into text: what ends a line on the screen ends one here, and

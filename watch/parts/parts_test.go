@@ -36,12 +36,20 @@ func TestRead(t *testing.T) {
 		"not a field":      {"what is this\nSubject: x\n\nhello", "text/plain \"hello\"\n"},
 		"never closed":     {"Content-Type: multipart/mixed; boundary=b\n\nx\n--b\n\none\n--b\n\ntwo", "multipart/mixed\n text/plain \"one\"\n text/plain \"two\"\n"},
 		"no boundary":      {"Content-Type: multipart/mixed\n\n--b\n\none\n", "multipart/mixed \"--b\\n\\none\\n\"\n"},
+		"other boundary":   {"Content-Type: multipart/mixed; boundary=a\n\nx\n--b/1.2\nContent-Type: text/plain\n\none\n--b/1.2--\n", "multipart/mixed\n text/plain \"one\"\n"},
+		"lost fold":        {"Content-Type: multipart/mixed;\nboundary=\"b\"\n\n--b\n\none\n--b--\n", "multipart/mixed\n text/plain \"one\"\n"},
+		"mbox":             {" \n\n>From MAILER-DAEMON Fri Nov 27 09:00:00 2026\nSubject: x\n\nhello", "text/plain \"hello\"\n"},
 		"longer boundary":  {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--bb\ntwo\n--b-- \nthree", "multipart/mixed\n text/plain \"one\\n--bb\\ntwo\"\n"},
 		"broken parameter": {"Content-Type: multipart/mixed; charset; boundary=\"b\"; boundary=c\n\n--b\n\none\n--b--\n", "multipart/mixed\n text/plain \"one\"\n"},
 		"digest":           {"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\n\none\n--b--\n", "multipart/digest\n message/rfc822\n  text/plain \"one\"\n"},
 		"base64":           {"Content-Transfer-Encoding: BASE64\n\naGVs\nbG8=\nxxxx!", "text/plain \"hello\"\n"},
 		"broken base64":    {"Content-Transfer-Encoding: base64\n\naGVsbG8h*a", "text/plain \"hello!\"\n"},
 		"quoted-printable": {"Content-Transfer-Encoding: quoted-printable\n\nh=C3=BC=\nx", "text/plain \"hüx\"\n"},
+		"broken quoted":    {"Content-Transfer-Encoding: quoted-printable\n\na=zz=3d b= \nc=\n", "text/plain \"a=zz= bc\"\n"},
+		"koi8-r":           {"Content-Type: text/plain; charset=\"KOI8-R\"\n\n\xd0\xcf", "text/plain \"по\"\n"},
+		"japanese":         {"Content-Type: text/plain; charset=ISO-2022-JP\n\n\x1b$B$\"\x1b(B", "text/plain \"あ\"\n"},
+		"unknown charset":  {"Content-Type: text/plain; charset=x-none\n\nh\xfc", "text/plain \"hü\"\n"},
+		"said to be utf-8": {"Content-Type: text/plain; charset=utf-8\n\nh\xfc", "text/plain \"hü\"\n"},
 		"latin":            {"Content-Type: text/plain; charset=iso-8859-1\n\nh\xfc", "text/plain \"hü\"\n"},
 		"html":             {"Content-Type: text/html\n\n<style>a<b</style><p>a&lt;<br/>b<SCRIPT>if (a<b)</SCRIPT></p><", "text/html \"\\na<\\nb\\n\"\n"},
 		"encoded message":  {"Content-Type: message/global\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeAoKaGVsbG8=", "message/global\n text/plain \"hello\"\n"},
@@ -52,6 +60,20 @@ func TestRead(t *testing.T) {
 				t.Errorf("%s, %q:\n got %s\nwant %s", name, end, got, c.want)
 			}
 		}
+	}
+}
+
+// Lines that end in CR alone, as they do nowhere else in a message.
+func TestReadCR(t *testing.T) {
+	if got := tree(Read([]byte("Content-Type: multipart/mixed; boundary=b\r\r--b\r\rone\r--b--\r"))); got != "multipart/mixed\n text/plain \"one\"\n" {
+		t.Error(got)
+	}
+}
+
+func TestHeaderCharset(t *testing.T) {
+	h := ParseHeader([]byte("Subject: =?koi8-r?B?8M/e1ME=?= =?x-none?q?=fc?=\n"))
+	if got := h.Get("Subject"); got != "Почтаü" {
+		t.Errorf("%q", got)
 	}
 }
 
