@@ -64,7 +64,9 @@ func Of(status, text string) Reason {
 		r.Class, r.Name = row.class, row.name
 		return r
 	}
-	r.Class, r.Name = byCode(code)
+	if r.Class, r.Name = byCode(code); r.Class == Unknown {
+		r.Class, r.Name = byReply(reply)
+	}
 	return r
 }
 
@@ -74,6 +76,7 @@ func wordsOf(status, text string) string {
 	text = hostAndAddress.ReplaceAllString(text, " ")
 	text = address.ReplaceAllString(text, " ")
 	text = continued.ReplaceAllString(text, " ")
+	text = boilerplate.ReplaceAllString(text, " ")
 	return strings.ToLower(" " + status + " " + text + " ")
 }
 
@@ -115,6 +118,10 @@ var (
 	// A continued reply repeats its code, which then stands in the middle of a sentence.
 	continued = regexp.MustCompile(` [245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3} )?`)
 )
+
+// boilerplate is what Cisco's gateways put before the reply of another server, by its
+// class alone and whatever it says.
+var boilerplate = regexp.MustCompile(`(?i)\b5\.[13]\.0 - (?:unknown address error|other mail system problem)\b`)
 
 // byWords finds the first row of the table whose phrase is in a text in lower case.
 func byWords(text string, temporary bool) (row, bool) {

@@ -69,6 +69,21 @@ func TestOf(t *testing.T) {
 		{"", "all relevant MX records point to non-existent hosts", "hard/bad_domain"},
 		{"", "User nobody (nobody@firm.example) not listed in Domino Directory", "hard/unknown_user"},
 		{"5.0.0", "Maximum hop count exceeded. Message probably in a routing loop.", "policy/loop 5.0.0"},
+		// What holds the words of another reason.
+		{"5.1.8", "553 5.1.8 <a@example.org>... Domain of sender address a@example.org does not exist", "policy/restricted 5.1.8"},
+		{"5.1.0", "5.1.0 - Unknown address error 550-'5.7.1 <a@example.net>... Access denied' (delivery attempts: 0)", "policy/refused 5.1.0"},
+		{"5.1.1", "550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient. OFR_416 [416]", "hard/unknown_user 5.1.1"},
+		{"", "Your mail could not be delivered because they are not accepting mail with attachments", "policy/restricted"},
+		{"", "The account or domain may not exist, they may be blacklisted, or missing the proper dns entries.", "hard/unknown_user"},
+		{"", "DNS lookup failure: host nowhere.example not found", "hard/bad_domain"},
+		{"5.0.0", "501 5.0.0 Invalid domain name: my name was rejected", "policy/reverse_dns 5.0.0"},
+		{"5.0.0", "550 5.0.0 Client host rejected: may not be mail exchanger", "policy/reverse_dns 5.0.0"},
+		{"", "Amazon SES has suppressed sending to this address because it has a recent history of bouncing", "hard/unknown_user"},
+		// Only the reply code tells.
+		{"5.0.0", "554 Transaction failed", "policy/refused 5.0.0"},
+		{"", "504 Command parameter not implemented", "policy/malformed 504"},
+		{"", "521 no mail here", "hard/bad_domain 521"},
+		{"5.0.0", "550 Recipient address rejected.", "unknown/unknown 5.0.0"},
 		// A name of a host or mailbox says nothing.
 		{"5.1.1", "host mx.antispam.example[192.0.2.5] said: 550 5.1.1 <spam@quota.example> user not known here", "hard/unknown_user 5.1.1"},
 		// A temporary answer is never hard.

@@ -21,6 +21,17 @@ type row struct {
 // MTAs and filters Postfix, sendmail, Exim, qmail, Domino, Proofpoint, Mimecast,
 // Barracuda, Cisco, Cloudmark, SpamAssassin and rspamd as they come.
 var table = []row{
+	// What holds words of other reasons, or names several.
+	{Hard, "unknown_user", "5", []string{
+		"account or domain may not exist", "suppressed sending", "suppression list", "destinataire invalide", "ofr_402", "ofr_416", "ofr004_402", "ofr004_416",
+	}},
+	{Soft, "mailbox_full", "", []string{"ofr_417", "ofr004_417", "mailbox exceeds allowed size", "mailbox exceeded the"}},
+	{Hard, "bad_domain", "5", []string{"dns lookup failure…not found"}},
+	{Policy, "restricted", "", []string{
+		"domain of sender", "sender domain", "sender's domain", "domain of the sender", "unroutable sender", "unrouteable sender", "from: domain is invalid", "permission to post",
+		"groups.google.com/support", "address is not verified", "not accepting mail from", "not accepting mail with", "not accepting messages from", "email address not verified",
+	}},
+
 	// The DNS did not answer. Before "host not found", which is for good.
 	{Soft, "dns", "", []string{
 		"host not found, try again", "name service error…try again", "temporary lookup failure", "dns lookup failure",
@@ -41,49 +52,58 @@ var table = []row{
 		"[bl2", "[bl0", "(s3140)", "(s3150)", "5.7.511", "[cs01]", "bl000", "hvu:b", "rly:b", "rtr:b", "ipcheck.proofpoint", "csi.cloudmark",
 		"ofr_", "ofr004", "ofr006", "access denied, banned", " ip address…blocked", " ip…is blocked", "your ip…blocked", "client host…blocked", "a problem occurred. (ask your postmaster",
 		"blocked by…your ip", "sender ip…reject", "bad reputation ip",
+		"sc-00", "dy-00", "ou-00", "open relay", "insecure mail relay", "client host rejected: access denied", "blocked for abuse", "refused by blackhole", "blackhole site",
 	}},
 	{Block, "reputation", "", []string{
 		"unusual rate of", "tss0", "low reputation", "poor reputation", "bad reputation", "reputation", "user complaints",
 		"unexpected volume", "excessive complaints", "5.7.750", "5.7.705", "5.7.708", "5.7.501", "5.7.502", "5.7.503", "suspicious activity",
 		"too much spam", "sending spam", "too many spam", "abuse report", "senderbase", "rly:ch", "[hm0",
+		"unwanted messages",
 	}},
 	{Policy, "virus", "", []string{
 		"virus", "malware", "infected", "trojan", "potential security issue", "security issue", "blocked attachment", "attachment…not allowed",
 		"attachment…blocked", "attachment…reject", "banned file", "banned attachment", "executable content",
+		"attachment type", "dangerous attachment",
 	}},
 	{Block, "spam", "", []string{
 		"unsolicited", "spam message", "as spam", "is spam", "spam content", "spam detected", "spam score", "looks like spam", "spam-like", "spammy",
 		"considered spam", "classified as spam", "identified as spam", "suspected spam", "spam filter", "spam rejected", "spamassassin", "antispam",
 		"anti-spam", "content rejected", "message content", "mail content denied", "dt:spm", "rejected by content", "high probability of spam",
 		"ph01", "phish", "junk mail", "bulk mail rejected", "rejected due to content", "rejected for policy reasons. see", "gtube", "554 5.7.1…spam",
+		"message filtered", "blacklisted url", "uribl", "surbl",
 	}},
 
 	// Our set-up.
 	{Policy, "authentication", "", []string{
 		"dmarc", "spf", "dkim", "sender is unauthenticated", "unauthenticated email", "not authenticated", "required authentication level",
 		"sender id", "authentication checks", "unable to authenticate", "authentication-results", "5.7.509", "5.7.515",
+		"invalid ip for sending mail",
 	}},
 	{Policy, "reverse_dns", "", []string{
 		"ptr record", "ptr resource record", "reverse dns", "reverse-dns", "rdns", "reverse lookup", "reverse mapping", "reverse hostname", "no ptr",
 		"cannot find your hostname", "cannot find your reverse", "client host rejected: cannot find", "helo command rejected", "invalid helo", "bad helo",
 		"helo/ehlo", "ehlo/helo", "bad dns", "fqdn required", "need fully-qualified hostname",
+		"ip name lookup failed", "may not be mail exchanger", "unverifyable sending ip", "unverifiable sending ip", "my name was rejected",
 	}},
 	{Policy, "tls", "", []string{
 		"must issue a starttls", "starttls first", "starttls is required", "tls is required", "tls required", "requires tls", "require tls",
 		"encryption required", "session encryption", "offers no starttls", "offered no starttls", "not offer…starttls", "cannot start tls", "tls handshake",
 		"server certificate", "mta-sts", "tlsa",
+		"does not support tls", "doesn't support tls",
 	}},
 	{Policy, "too_big", "", []string{
 		"message size exceeds", "message too large", "message too big", "message is too large", "message is too big", "message exceeds",
 		"exceeds size limit", "exceeds maximum message size", "exceeds fixed maximum", "exceeds the maximum", "maximum message size", "size limit exceeded for message",
 		"message length exceeds", "message file too big", "too large to send", "file size limit", "larger than the current system limit",
 		"resolver.rst.sendsizelimit", "resolver.rst.recipsizelimit", "sizelimit",
+		"size limit exceeded", "line limit exceeded", "maximum size", "maximum allowed size",
 	}},
 	{Policy, "malformed", "", []string{
 		"rfc 5322", "rfc 2822", "rfc 822", "rfc5322", "rfc2822", "rfc 5321", "not rfc", "rfc-compliant", "non-compliant", "valid from header", "missing…header", "missing a valid",
 		"header…missing", "invalid header", "malformed", "bare lf", "bare <lf>", "bare cr", "bare newline", "line too long", "lines longer than",
 		"line length", "duplicate…header", "multiple…header", "messageid", "message-id header", "date header", "mime error", "nul characters",
 		"null character", "invalid characters", "illegal 8-bit", "smtputf8", "8bitmime",
+		"protocol violation", "header error", "mime malformed",
 	}},
 	{Policy, "relay_denied", "", []string{
 		"relay access denied", "relaying denied", "relay denied", "relaying not", "relay not permitted", "relay not allowed", "not permitted to relay", "unable to relay",
@@ -106,11 +126,13 @@ var table = []row{
 		"too many messages", "too many recipients", "too many errors", "too many requests", "too much mail", "throttl", "slow down", "too fast", "exceeded the maximum number of",
 		"max message per connection", "connection limit", "connections from your", "sending limit", "frequency limited", "frequency is limited", "4.7.500", "server busy…(s77714)", "(s77714)",
 		"(s775b)", "rl000", "deferred due to volume", "message rate", "sending quota", "daily quota", "sending limit exceeded",
+		"relay quota",
 	}},
 	{Soft, "mailbox_full", "", []string{
 		"mailbox full", "mailbox is full", "mailbox…is full", "inbox is full", "over quota", "overquota", "over the quota", "quota exceeded", "exceeded…quota", "exceeds…quota",
 		"quota", "out of storage", "exceeded storage", "storage limit", "storage allocation", "mailbox size limit", "mailfolder is full", "user is over the limit",
 		"not enough space", "not enough storage", "insufficient space", "insufficient storage in mailbox", "mailbox has exceeded", "maildir over", "disk full",
+		"too many messages in the mailbox", "messages in recipient's mailbox", "too much mail stored", "mailbox limit", "casilla de mail agotado",
 	}},
 	{Soft, "greylisted", "4", []string{
 		"greylist", "graylist", "grey-list", "grey list", "gray-list", "postgrey", "please try again in…minutes", "try again in…seconds", "retry in…seconds",
@@ -123,12 +145,14 @@ var table = []row{
 		"disabled recipient", "account is inactive", "is inactive", "inactive user", "inactive mailbox", "inactive account", "mailbox inactive", "suspended", "deactivated", "account…closed",
 		"account…expired", "account has been terminated", "account is locked", "mailbox is locked", "account…blocked", "not accepting mail", "not accepting messages",
 		"no longer accepting", "no longer accepts", "discontinued",
+		"is frozen", "account frozen", "temporary locked", "temporarily locked", "user…locked", "por falta de uso", "no longer in use",
 	}},
 	{Hard, "bad_domain", "5", []string{
 		"host or domain name not found", "domain not found", "host not found", "unknown host", "host unknown", "hostname not found", "no such domain", "domain does not exist", "domain…not exist",
 		"domain name not found", "nxdomain", "non-existent host", "nonexistent domain", "non-existent domain", "unknown domain", "invalid domain", "bad destination host", "bad destination system",
 		"couldn't find any host", "unrouteable mail domain", "unrouteable domain", "null mx", "nullmx", "does not accept mail", "accepts no mail", "domain does not receive", "mail server for…not found",
 		"no mx record", "no mail exchanger", "no mail hosts for domain", "unable to find a mail server", "no route found to domain", "couldn't be found…domain", "domain…couldn't be found",
+		"no mx found", "indicated no smtp service", "domain is not reachable", "could not find a gateway", "hostname lookup failed", "nameserver error",
 	}},
 	{Hard, "unknown_user", "5", []string{
 		"unknown recipient", "recipient unknown", "unknown local part", "unknown local-part", "unknown mailbox", "unknown account", "unknown address", "address unknown",
@@ -140,6 +164,7 @@ var table = []row{
 		"bad destination mailbox", "bad address", "undeliverable address", "undeliverable mail", "unrouteable address", "unrouteable", "mailbox does not", "no longer valid", "no longer available", "no longer on server", "no longer exists", "no longer active",
 		"user has moved", "moved to an unknown", "recipient rejected", "recipient is invalid", "recipient does not", "no valid recipients", "unbekannter benutzer", "empfänger unbekannt", "existiert nicht",
 		"utilisateur inconnu", "adresse inconnue", "n'existe pas", "usuario desconocido", "no existe", "delivery error: dd", "(#5.1.1)", "[ir0", "account that you tried to reach",
+		"user not exist", "recipient not exist", "mailbox not exist", "not exist", "final delivery userid", "not a valid", "not a registered", "no account", "not known to", "no matches to", "does not have a final", "recipient name is not recognized", "can't be found", "couldn't find", "not recognized", "не существует", "не найден", "nicht gefunden", "nicht bekannt", "nicht vorhanden", "inconnu", "desconhecido", "não existe", "non esiste", "inesistente", "sconosciuto", "bestaat niet", "用户不存在", "不存在", "見つかりません",
 	}},
 
 	// The way there.
@@ -147,10 +172,12 @@ var table = []row{
 		"connection timed out", "connection refused", "connection reset", "connection closed", "connection dropped", "connection lost", "lost connection", "no route to host", "network is unreachable", "host is down",
 		"operation timed out", "session timed out", "timed out while", "timed out waiting", "read timeout", "command timeout", "connect to", "able to establish", "couldn't establish", "could not connect", "unable to connect", "can't connect", "not respond", "no response", "didn't respond", "did not respond", "broken pipe", "conversation with", "refused to talk to me",
 		"retry time not reached", "all hosts…have been failing", "connection died", "deferred: connection", "requests to connect",
+		"network error", "remote host is not responding", "host is not responding", "network problem", "not reachable", "unreachable",
 	}},
 	{Soft, "expired", "", []string{
 		"delivery time expired", "message expired", "has expired", "retry timeout exceeded", "in the queue too long", "retry time not reached for any host after a long failure",
-		"cannot send message for", "could not be delivered for", "delivery has been attempted for", "message timed out", "queue expired", "queue.expired", "not deliver the message in the time limit", "undelivered after",
+		"cannot send message for", "could not be delivered for", "could not deliver for", "delivery has been attempted for", "message timed out", "queue expired", "queue.expired", "not deliver the message in the time limit", "undelivered after",
+		"envelope expired", "multiple retries", "failed…attempts", "has been delayed", "been postponed", "not yet been delivered", "will be retried", "not been collected", "allowed queue period", "retry timeout", "was aborted after", "maximum delivery attempts",
 	}},
 	{Soft, "system", "4", []string{
 		"mailbox unavailable", "mailbox busy", "mailbox locked", "temporarily unavailable", "temporary failure", "temporary error", "temporarily deferred", "temporarily rejected", "service unavailable", "service not available", "system not accepting",
@@ -160,7 +187,7 @@ var table = []row{
 
 	// A refusal that gives no other reason.
 	{Policy, "refused", "5", []string{
-		"policy", "policies", "administrative prohibition", "administratively", "prohibited", "not permitted", "not allowed", "access denied", "not acceptable",
+		"client host rejected", "rejected by a remote mail server", "message rejected", "policy", "policies", "administrative prohibition", "administratively", "prohibited", "not permitted", "not allowed", "access denied", "not acceptable", "550 rejected", "554 rejected", "message refused", "mail refused",
 	}},
 }
 
@@ -233,12 +260,18 @@ func temporary(subject string) (Class, string) {
 
 func byReply(code string) (Class, string) {
 	switch {
+	case len(code) < 3:
+		return Unknown, "unknown"
 	case code[0] == '4':
 		return Soft, "system"
 	case code == "552": // RFC 5321 4.2.3: exceeded storage allocation
 		return Soft, "mailbox_full"
-	case code == "556": // RFC 7504
+	case code == "556" || code == "521": // RFC 7504
 		return Hard, "bad_domain"
+	case code <= "504": // RFC 5321 4.2.2: syntax, or a command that is not known
+		return Policy, "malformed"
+	case code == "554": // RFC 5321 4.2.3: transaction failed, which is what filters say
+		return Policy, "refused"
 	}
 	return Unknown, "unknown"
 }
