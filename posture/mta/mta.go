@@ -9,8 +9,11 @@ package mta
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,6 +39,9 @@ type Finding struct {
 	Found  string   `json:"found"`           // what stands there
 	Means  string   `json:"means,omitempty"` // what follows from it
 	Fix    []string `json:"fix,omitempty"`   // commands or lines, in order
+
+	// Services are those of master.cf that Found names, if it is about services.
+	Services []string `json:"services,omitempty"`
 }
 
 // Ours is what the judgement needs to know of the milter's own configuration.
@@ -77,4 +83,66 @@ func sorted(findings []Finding) []Finding {
 		return cmp.Compare(slices.Index(statuses, a.Status), slices.Index(statuses, b.Status))
 	})
 	return findings
+}
+
+// grouped makes one finding of those that say the same of several services.
+func grouped(findings []Finding) []Finding {
+	var kept []Finding
+	places := map[string]int{}
+	for _, f := range findings {
+		key := f.of("…")
+		i, seen := places[key]
+		if !seen || len(f.Services) == 0 {
+			places[key], kept = len(kept), append(kept, f)
+			continue
+		}
+		g := &kept[i]
+		for _, name := range f.Services {
+			g.Services = appendNew(g.Services, name)
+		}
+		if !slices.Contains(strings.Split(g.Where, ", "), f.Where) {
+			g.Where += ", " + f.Where
+		}
+		for _, line := range f.Fix {
+			g.Fix = appendNew(g.Fix, line)
+		}
+	}
+	for i := range kept {
+		f := &kept[i]
+		f.Found, f.Means = f.naming(f.Found, enumerated(f.Services)), f.naming(f.Means, enumerated(f.Services))
+	}
+	return kept
+}
+
+// of writes what a finding says, with something else in place of its service.
+func (f Finding) of(name string) string {
+	return string(f.Status) + f.naming(f.Found, name) + f.naming(f.Means, name)
+}
+
+func (f Finding) naming(text, name string) string {
+	if len(f.Services) == 0 {
+		return text
+	}
+	// Not within another name: 25/inet stands in 10025/inet, too.
+	return regexp.MustCompile(`(^|[\s("])`+regexp.QuoteMeta(f.Services[0])+`($|[\s,.:;)"])`).ReplaceAllString(text, "${1}"+strings.ReplaceAll(name, "$", "$$")+"${2}")
+}
+
+// enumerated writes "a", "a and b", "a, b and c", and of a long list its beginning.
+func enumerated(list []string) string {
+	const most = 12
+	if more := len(list) - most; more > 0 {
+		list = append(slices.Clone(list[:most]), fmt.Sprintf("%d more", more))
+	}
+	last := len(list) - 1
+	if last < 1 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:last], ", ") + " and " + list[last]
+}
+
+func appendNew(list []string, text string) []string {
+	if slices.Contains(list, text) {
+		return list
+	}
+	return append(list, text)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +23,7 @@ type Postfix struct {
 	defaults map[string]string
 	services []service
 	dir      string // the folder, "" for files from elsewhere: their tables can't be looked at
-	computed bool   // mynetworks is known as Postfix computes it from the interfaces
+	asked    bool   // postconf told what it computes from the interfaces
 	live     bool   // the configuration of this machine: the milter's socket can be looked at
 	problems []Finding
 }
@@ -49,12 +49,12 @@ func LoadPostfix(ctx context.Context, dir string) (*Postfix, error) {
 }
 
 func readPostfix(dir string) (*Postfix, error) {
-	main, err := os.ReadFile(filepath.Join(dir, "main.cf"))
+	main, err := readBounded(filepath.Join(dir, "main.cf"))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration of Postfix: %w", err)
 	}
 	var problems []Finding
-	master, err := os.ReadFile(filepath.Join(dir, "master.cf"))
+	master, err := readBounded(filepath.Join(dir, "master.cf"))
 	if errors.Is(err, fs.ErrNotExist) {
 		master = []byte(usualServices)
 		problems = []Finding{{Rule: "master.cf", Status: Unknown, Where: dir, Found: "there is no master.cf",
@@ -91,41 +91,48 @@ func ParsePostfix(main, master []byte) (*Postfix, error) {
 		return nil, fmt.Errorf("read master.cf: %w", err)
 	}
 	p := &Postfix{set: set, services: services, defaults: builtIn()}
+	p.services = slices.DeleteFunc(p.services, p.isDisabled)
 	if version, ok := set["mail_version"]; ok {
 		p.Version = version.value
 	}
 	return p, nil
 }
 
-// askDefaults asks postconf for the defaults, and for what it computes: the
-// networks of this machine's interfaces.
+// computed are the parameters whose default Postfix makes of this machine and of
+// other parameters. What "postconf -d" tells of them does not heed main.cf.
+var computed = []string{"myhostname", "mydomain", "mynetworks"}
+
+// askDefaults asks postconf for the defaults, and for what it computes.
 func (p *Postfix) askDefaults(ctx context.Context) (map[string]parameter, error) {
 	defaults, err := askPostconf(ctx, p.dir, "-d")
-	if _, set := p.set["mynetworks"]; set || err != nil {
-		return defaults, err
-	}
-	// The default of -d does not heed mynetworks_style and inet_interfaces of main.cf.
-	networks, err := askPostconf(ctx, p.dir, "mynetworks")
 	if err != nil {
 		return nil, err
 	}
-	defaults["mynetworks"] = networks["mynetworks"]
+	asked := slices.DeleteFunc(slices.Clone(computed), func(name string) bool { _, set := p.set[name]; return set })
+	if len(asked) == 0 {
+		return defaults, nil
+	}
+	inForce, err := askPostconf(ctx, p.dir, asked...)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(defaults, inForce)
 	return defaults, nil
 }
 
-func askPostconf(ctx context.Context, dir, what string) (map[string]parameter, error) {
+func askPostconf(ctx context.Context, dir string, what ...string) (map[string]parameter, error) {
 	path, err := exec.LookPath("postconf")
 	if err != nil {
 		if path, err = exec.LookPath("/usr/sbin/postconf"); err != nil {
 			return nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, path, "-c", dir, what)
+	cmd := exec.CommandContext(ctx, path, append([]string{"-c", dir}, what...)...)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	text, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("postconf %s: %w: %.200s", what, err, complaints.String())
+		return nil, fmt.Errorf("postconf %s: %w: %.200s", strings.Join(what, " "), err, complaints.String())
 	}
 	return parseMain(text)
 }
@@ -136,7 +143,7 @@ func (p *Postfix) adopt(defaults map[string]parameter) {
 		p.defaults[name] = d.value
 	}
 	p.defaults["config_directory"] = p.dir
-	p.computed = true
+	p.asked = true
 	if p.Version == "" {
 		p.Version = p.defaults["mail_version"]
 	}
@@ -164,6 +171,10 @@ func builtIn() map[string]string {
 		"milter_content_timeout":         "300s",
 		"smtp_line_length_limit":         "998",
 		"smtp_mime_header_checks":        "",
+		"smtp_helo_name":                 "$myhostname",
+		"default_transport":              "smtp",
+		"relay_transport":                "relay",
+		"inet_protocols":                 "all",
 		"smtpd_timeout":                  "${stress?{10}:{300}}s",
 		"message_size_limit":             "10240000",
 		"disable_mime_output_conversion": "no",
@@ -218,29 +229,6 @@ func (p *Postfix) atLeast(version string) bool {
 	return p.Version != "" && compareVersions(p.Version, version) >= 0
 }
 
-// entries are the services by which mail comes in by SMTP.
-func (p *Postfix) entries() []*service { return p.running("smtpd") }
-
-// running returns the services that run a command.
-func (p *Postfix) running(command string) []*service {
-	var list []*service
-	for i := range p.services {
-		if s := &p.services[i]; s.command == command {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// jailed reports whether a service runs in a chroot. Since compatibility level 1
-// it does only if master.cf says so (master(5)).
-func (p *Postfix) jailed(s *service) bool {
-	if s.chroot == "-" {
-		return compareVersions(p.value("compatibility_level"), "1") < 0
-	}
-	return s.chroot == "y"
-}
-
 func (p *Postfix) isOn(name string) bool { return p.value(name) == "yes" }
 
 // seconds reads a time such as "30s", "5m", "1h", "1d", "1w", or a plain number of seconds.
@@ -255,59 +243,12 @@ func seconds(text string) (int, bool) {
 	return n * unit, err == nil && n >= 0
 }
 
-// postconf is the command that sets a parameter of main.cf.
-func postconf(name, value string) string {
-	return fmt.Sprintf("postconf -e %s", shellQuote(name+" = "+value))
-}
-
-// postconfIn is the command that sets a parameter of one service. postconf -P
-// takes no value with white space in it.
-func postconfIn(s *service, name, value string) string {
-	return fmt.Sprintf("postconf -P %s", shellQuote(fmt.Sprintf("%s/%s/%s = %s", s.name, s.kind, name, compact(value))))
-}
-
-// compact writes a list, also within { }, with commas and without white space.
-func compact(value string) string {
-	list := words(aroundEquals.ReplaceAllString(value, "="))
-	for i, word := range list {
-		if strings.HasPrefix(word, "{") {
-			list[i] = "{" + compact(unbraced(word)) + "}"
-		}
-	}
-	return strings.Join(list, ",")
-}
-
-var aroundEquals = regexp.MustCompile(`\s*=\s*`)
-
-// postconfDrop is the command that takes an override of a service away.
-func postconfDrop(s *service, name string) string {
-	return fmt.Sprintf("postconf -PX %s", shellQuote(fmt.Sprintf("%s/%s/%s", s.name, s.kind, name)))
-}
-
-// here has a command of postconf change this instance, if it is not the one that
-// postconf changes by itself.
-func (p *Postfix) here(command string) string {
-	args, ok := strings.CutPrefix(command, "postconf ")
-	if !ok || !p.live || p.dir == "/etc/postfix" {
-		return command
-	}
-	dir, err := filepath.Abs(p.dir)
-	if err != nil {
-		dir = p.dir
-	}
-	return "postconf -c " + shellQuote(dir) + " " + args
-}
-
-func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
 // Judge holds the configuration against every rule.
 func (p *Postfix) Judge(ours Ours) *Report {
 	mta := strings.TrimSpace("Postfix " + p.Version)
 	findings := slices.Clone(p.problems)
 	for _, r := range postfixRules {
-		found := r.judge(p, ours)
+		found := grouped(r.judge(p, ours))
 		if len(found) == 0 {
 			found = []Finding{{Status: OK, Found: r.fine}}
 		}
@@ -327,9 +268,7 @@ func (p *Postfix) readTable(path string) (string, error) {
 	if p.dir == "" {
 		return "", fmt.Errorf("%s is not at hand", path)
 	}
-	const most = 8 << 20
-	info, err := os.Stat(path)
-	if err != nil {
+	if _, err := os.Stat(path); err != nil {
 		for _, suffix := range []string{".db", ".lmdb", ".cdb"} {
 			if _, indexed := os.Stat(path + suffix); indexed == nil {
 				return "", fmt.Errorf("only %s is there, not the text that it was made of (postmap -s lists it)", path+suffix)
@@ -337,12 +276,27 @@ func (p *Postfix) readTable(path string) (string, error) {
 		}
 		return "", err
 	}
-	if info.Size() > most {
-		return "", fmt.Errorf("%s has more than %d octets", path, most)
-	}
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return "", fmt.Errorf("%w (run this as root)", err)
 	}
 	return string(text), err
+}
+
+// maxFile bounds a file of configuration, or the text of a table, octets.
+const maxFile = 8 << 20
+
+// readBounded reads a regular file, unless it is larger than any that is written by hand.
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s has more than %d octets", path, maxFile)
+	}
+	return os.ReadFile(path)
 }

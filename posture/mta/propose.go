@@ -119,9 +119,3 @@ func (p *Postfix) Milters() []string {
 	}
 	return list
 }
-
-// Converts reports whether Postfix can convert 8bit mail before the milter sees it (3.9).
-func (p *Postfix) Converts() bool {
-	_, known := p.defaults["force_mime_input_conversion"]
-	return known || p.atLeast("3.9")
-}

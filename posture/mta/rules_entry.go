@@ -28,20 +28,9 @@ func judgeEntries(p *Postfix, ours Ours) []Finding {
 	return onceForMain(found)
 }
 
-// takesOnlyStrangers reports a service by which nobody but this host may send to the world: an MX's.
-func (p *Postfix) takesOnlyStrangers(s *service) bool {
-	networks, unread := p.networks(p.in(s, "mynetworks"))
-	for _, n := range networks {
-		if !n.Addr().IsLoopback() {
-			return false
-		}
-	}
-	return slices.Contains(serverPorts, port(s.name)) && len(unread) == 0 && p.networksKnown(s) && p.in(s, "smtpd_sasl_auth_enable") != "yes"
-}
-
 func (p *Postfix) someEntryMeets(ours Ours) bool {
 	return slices.ContainsFunc(p.entries(), func(s *service) bool {
-		return !p.onLoopback(s) && p.named(p.in(s, "smtpd_milters"), ours) >= 0
+		return !p.onLoopback(s) && (p.named(p.in(s, "smtpd_milters"), ours) >= 0 || p.filteredToOurs(s, ours))
 	})
 }
 
@@ -55,11 +44,17 @@ func (p *Postfix) alone(unmet []*service) bool {
 
 func (p *Postfix) unmilteredEntry(s *service, alone bool, ours Ours) Finding {
 	value := p.in(s, "smtpd_milters")
-	f := Finding{Status: Fail, Where: p.whereIn(s, "smtpd_milters"),
+	f := Finding{Status: Fail, Where: p.whereIn(s, "smtpd_milters"), Services: []string{s.String()},
 		Found: fmt.Sprintf("smtpd_milters of %s is %s", s, shown(value)),
 		Means: fmt.Sprintf("Mail that comes in by %s is neither checked, nor scanned, nor signed, nor counted.", s)}
 	_, overridden := s.overrides["smtpd_milters"]
+	w, back := p.unmetWay(s, ours)
 	switch {
+	case back != nil:
+		f.Where, f.Found = w.where, fmt.Sprintf("mail of %s goes through the filter %s to %s, which has no milter of ours", s, w.filter, back)
+		f.Means = "It is neither checked, nor scanned, nor signed, nor counted."
+		f.Fix = p.moveBehind(back, ours)
+		return f
 	case overridden && p.named(p.value("smtpd_milters"), ours) >= 0:
 		f.Fix = []string{postconfDrop(s, "smtpd_milters")}
 	case overridden || alone:
@@ -73,6 +68,16 @@ func (p *Postfix) unmilteredEntry(s *service, alone bool, ours Ours) Finding {
 		f.Means += fmt.Sprintf(" None of these is where the milter listens: %s.", strings.Join(ours.Listen, ", "))
 	}
 	return f
+}
+
+// unmetWay returns a filter of a service behind which an SMTP service takes mail back without the milter.
+func (p *Postfix) unmetWay(s *service, ours Ours) (way, *service) {
+	for _, w := range p.ways(s) {
+		if back, meets := p.back(w.filter, ours); back != nil && back.command == "smtpd" && !meets {
+			return w, back
+		}
+	}
+	return way{}, nil
 }
 
 // onceForMain keeps one finding for each place: a missing line of main.cf is
@@ -113,12 +118,12 @@ func shown(value string) string {
 func judgeNoMilters(p *Postfix, _ Ours) []Finding {
 	var found []Finding
 	const name = "receive_override_options"
-	for _, s := range append(append(p.entries(), p.running("pickup")...), p.running("qmqpd")...) {
+	for _, s := range p.fronts() {
 		value := p.in(s, name)
 		if !contains(words(value), "no_milters") || p.isReinjection(s) {
 			continue
 		}
-		f := Finding{Status: Fail, Where: p.whereIn(s, name),
+		f := Finding{Status: Fail, Where: p.whereIn(s, name), Services: []string{s.String()},
 			Found: fmt.Sprintf("%s of %s has no_milters", name, s),
 			Means: fmt.Sprintf("Mail that comes in by %s passes the milter by.", s)}
 		rest := without(words(value), "no_milters")
@@ -203,7 +208,7 @@ func judgeProxyFilter(p *Postfix, ours Ours) []Finding {
 			if back, _ := p.back(value, ours); back != nil {
 				fix = append(p.moveBehind(back, ours), postconfIn(s, "smtpd_milters", ""))
 			}
-			found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name),
+			found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name), Services: []string{s.String()},
 				Found: fmt.Sprintf("%s of %s is %s", name, s, value),
 				Means: "Milters of a service with a before-queue proxy filter get no message to see: nothing is checked or signed there.",
 				Fix:   fix})
@@ -217,7 +222,7 @@ func judgeNonSMTP(p *Postfix, ours Ours) []Finding {
 	const name = "non_smtpd_milters"
 	cleanups := p.cleanups()
 	if len(cleanups) == 0 {
-		cleanups = []*service{{}}
+		cleanups = []*service{{name: "cleanup", kind: "unix"}}
 	}
 	if pickups := p.running("pickup"); len(pickups) > 0 && p.filteredToOurs(pickups[0], ours) {
 		return nil
@@ -228,7 +233,7 @@ func judgeNonSMTP(p *Postfix, ours Ours) []Finding {
 		if p.named(value, ours) >= 0 {
 			continue
 		}
-		f := Finding{Status: Fail, Where: p.whereIn(s, name), Found: name + " is " + shown(value),
+		f := Finding{Status: Fail, Where: p.whereIn(s, name), Services: []string{s.String()}, Found: name + " is " + shown(value),
 			Means: "Mail by sendmail(1), cron, mailing list managers and re-injected mail is neither checked nor signed."}
 		_, overridden := s.overrides[name]
 		if overridden {
@@ -247,17 +252,6 @@ func judgeNonSMTP(p *Postfix, ours Ours) []Finding {
 		found = append(found, f)
 	}
 	return onceForMain(found)
-}
-
-// cleanups are the cleanup services that mail reaches other than by SMTP: smtpd
-// brings its own milters to the one that its cleanup_service_name names.
-func (p *Postfix) cleanups() []*service {
-	const name = "cleanup_service_name"
-	used := []string{p.value(name)} // bounces and forwarded mail
-	for _, s := range append(p.running("pickup"), p.running("qmqpd")...) {
-		used = append(used, p.in(s, name))
-	}
-	return slices.DeleteFunc(p.running("cleanup"), func(s *service) bool { return !contains(used, s.name) })
 }
 
 // judgeBounces: the mail that Postfix itself makes meets milters only if its class is named.
@@ -280,7 +274,7 @@ func judgeDefaultAction(p *Postfix, ours Ours) []Finding {
 		if f := actionFinding(p.in(s, name), p.whereIn(s, name), name); f != nil {
 			f.Fix = []string{postconf(name, "tempfail")}
 			if _, overridden := s.overrides[name]; overridden {
-				f.Found = fmt.Sprintf("%s (%s)", f.Found, s)
+				f.Found, f.Services = fmt.Sprintf("%s (%s)", f.Found, s), []string{s.String()}
 				f.Fix = []string{postconfDrop(s, name)}
 			}
 			found = append(found, *f)

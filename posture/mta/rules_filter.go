@@ -3,38 +3,85 @@ package mta
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// isReinjection reports whether a service takes back mail from a filter: its own
-// content_filter is switched off, or it listens on loopback only, while there is
-// a filter. A port to which clients send is none, filtered or not.
-func (p *Postfix) isReinjection(s *service) bool {
-	_, own := s.overrides["content_filter"]
-	off := own && p.in(s, "content_filter") == ""
-	switch {
-	case p.in(s, "smtpd_proxy_filter") != "":
-		return false
-	case p.onLoopback(s) && !slices.Contains(clientPorts, port(s.name)):
-		// With a filter of its own it stands between two of them.
-		return off || p.hasFilter() && (own || p.in(s, "content_filter") == "")
-	case p.onLoopback(s):
-		return off
-	case slices.Contains(clientPorts, port(s.name)):
-		return false
-	}
-	return off && p.hasFilter()
+// way is one filter behind the queue to which mail of a service is sent.
+type way struct {
+	filter string // "transport:nexthop"
+	where  string // what says so
+	some   bool   // only mail that a table names
 }
 
-// serverPorts are those to which other servers send, with postscreen's smtpd;
-// clientPorts those, and the ones of submission.
-var (
-	serverPorts = []string{"smtp", "25", "smtpd"}
-	clientPorts = append([]string{"submission", "587", "smtps", "submissions", "465"}, serverPorts...)
-)
+// ways lists the filters that mail of a service may be sent to: its content_filter,
+// and the FILTER of tables, which comes in its place (access(5), header_checks(5)).
+func (p *Postfix) ways(s *service) []way {
+	var list []way
+	if filter := p.in(s, "content_filter"); filter != "" {
+		list = append(list, way{filter: filter, where: p.whereIn(s, "content_filter")})
+	}
+	if s.command != "smtpd" && s.command != "pickup" || p.isReinjection(s) {
+		return list
+	}
+	for _, t := range p.filteringTables(s) {
+		entries, err := t.entries()
+		if err != nil {
+			continue // whether it can be read is for other rules
+		}
+		for _, e := range entries {
+			verb, filter, _ := strings.Cut(e.value, " ")
+			if filter = strings.TrimSpace(filter); !strings.EqualFold(verb, "FILTER") || filter == "" {
+				continue
+			}
+			if t.findsAnyone(e) {
+				return []way{{filter: filter, where: e.where(t.name)}}
+			}
+			list = append(list, way{filter, e.where(t.name), true})
+		}
+	}
+	return list
+}
 
-// port is the last part of "587", "[::1]:587", "192.0.2.1:submission".
-func port(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
+// filteringTables are the tables of a service that may say FILTER: those of its
+// restrictions, and those by which its cleanup service looks at header and body.
+func (p *Postfix) filteringTables(s *service) []table {
+	var list []table
+	for _, name := range append(slices.Clone(restrictionLists), "smtpd_data_restrictions", "smtpd_end_of_data_restrictions") {
+		if s.command == "smtpd" {
+			list = append(list, p.accessTables(p.in(s, name), 0)...)
+		}
+	}
+	if contains(words(p.in(s, "receive_override_options")), "no_header_body_checks") {
+		return list
+	}
+	for _, c := range p.running("cleanup") {
+		if c.name != p.in(s, "cleanup_service_name") {
+			continue
+		}
+		for _, name := range []string{"header_checks", "mime_header_checks", "nested_header_checks", "body_checks"} {
+			list = append(list, p.tables(p.in(c, name))...)
+		}
+	}
+	return list
+}
+
+// accessTables are the tables that a list of restrictions asks, also by its classes.
+func (p *Postfix) accessTables(restrictions string, depth int) []table {
+	var list []table
+	classes := words(p.value("smtpd_restriction_classes"))
+	tokens := words(restrictions)
+	for i := 0; i < len(tokens) && depth < deepestClass; i++ {
+		switch token := strings.ToLower(tokens[i]); {
+		case strings.HasPrefix(token, "check_") && takesArgument(token) && i+1 < len(tokens):
+			i++
+			list = append(list, p.tables(tokens[i])...)
+		case contains(classes, tokens[i]):
+			list = append(list, p.accessTables(p.value(tokens[i]), depth+1)...)
+		}
+	}
+	return list
+}
 
 func (p *Postfix) hasFilter() bool {
 	for _, name := range []string{"content_filter", "smtpd_proxy_filter"} {
@@ -50,29 +97,10 @@ func (p *Postfix) hasFilter() bool {
 	return false
 }
 
-// fronts are the services by which mail may come in, by SMTP and otherwise.
-func (p *Postfix) fronts() []*service { return append(p.entries(), p.running("pickup")...) }
-
-// onLoopback reports a service that only this host reaches.
-func (p *Postfix) onLoopback(s *service) bool {
-	hosts := words(p.in(s, "inet_interfaces"))
-	if i := strings.LastIndexByte(s.name, ':'); i >= 0 {
-		hosts = []string{s.name[:i]}
-	}
-	if s.kind != "inet" && s.kind != "pass" || len(hosts) == 0 {
-		return false
-	}
-	for _, host := range hosts {
-		host = strings.Trim(host, "[]")
-		if host != "loopback-only" && host != "localhost" && !strings.HasPrefix(host, "127.") && host != "::1" {
-			return false
-		}
-	}
-	return true
-}
-
 // back returns the service that takes mail back from a filter, nil without one,
-// and whether the milter stands there. What a pipe(8) runs hands mail back by sendmail(1).
+// and whether the milter stands there. What a pipe(8) runs hands mail back by
+// sendmail(1). Of several ports it is the one behind the filter's, as in
+// FILTER_README and amavis, or else one where the milter stands.
 func (p *Postfix) back(filter string, ours Ours) (s *service, meets bool) {
 	if p.isPipe(filter) {
 		pickups, cleanups := p.running("pickup"), p.cleanups()
@@ -81,28 +109,48 @@ func (p *Postfix) back(filter string, ours Ours) (s *service, meets bool) {
 		}
 		return pickups[0], p.named(p.in(cleanups[0], "non_smtpd_milters"), ours) >= 0
 	}
+	next := nextPort(filter)
 	for _, entry := range p.entries() {
 		if !p.isReinjection(entry) || p.in(entry, "content_filter") != "" {
 			continue
 		}
-		if !p.skipsMilters(entry) && p.named(p.in(entry, "smtpd_milters"), ours) >= 0 {
-			return entry, true
+		stands := !p.skipsMilters(entry) && p.named(p.in(entry, "smtpd_milters"), ours) >= 0
+		if port(entry.name) == next {
+			return entry, stands
 		}
-		if s == nil {
-			s = entry
+		if s == nil || stands && !meets {
+			s, meets = entry, stands
 		}
 	}
-	return s, false
+	return s, meets
+}
+
+// nextPort is the port behind that of "transport:[host]:port", "" without one.
+func nextPort(filter string) string {
+	n, err := strconv.Atoi(port(filter))
+	if err != nil {
+		return ""
+	}
+	return strconv.Itoa(n + 1)
 }
 
 func (p *Postfix) skipsMilters(s *service) bool {
 	return contains(words(p.in(s, "receive_override_options")), "no_milters")
 }
 
-// isPipe reports a filter, "transport:nexthop", whose transport runs a program.
-func (p *Postfix) isPipe(filter string) bool {
-	transport, _, _ := strings.Cut(filter, ":")
-	return slices.ContainsFunc(p.running("pipe"), func(s *service) bool { return s.name == transport })
+// meets reports whether mail comes to the milter at the service that takes it.
+func (p *Postfix) meets(s *service, ours Ours) bool {
+	list, holder := p.milterHolder(s)
+	return p.named(p.in(holder, list), ours) >= 0 && !p.skipsMilters(s)
+}
+
+// milterHolder names the list of milters that mail of a service meets, and the
+// service that has it: smtpd brings its own, for other mail it is cleanup's.
+func (p *Postfix) milterHolder(s *service) (list string, holder *service) {
+	if cleanups := p.cleanups(); s.command != "smtpd" && len(cleanups) > 0 {
+		return "non_smtpd_milters", cleanups[0]
+	}
+	return "smtpd_milters", s
 }
 
 // moveBehind are the commands that give the milter to a service that takes mail back.
@@ -125,47 +173,47 @@ func (p *Postfix) ownMilters(s *service) string {
 
 // filteredToOurs reports whether all mail of a service comes to the milter in the end, through a filter.
 func (p *Postfix) filteredToOurs(s *service, ours Ours) bool {
-	filter := p.in(s, "content_filter")
-	if filter == "" {
-		filter = p.in(s, "smtpd_proxy_filter")
+	list := p.ways(s)
+	if filter := p.in(s, "smtpd_proxy_filter"); filter != "" && len(list) == 0 {
+		list = []way{{filter: filter}}
 	}
-	_, meets := p.back(filter, ours)
-	return meets && filter != ""
+	all := false
+	for _, w := range list {
+		if _, meets := p.back(w.filter, ours); !meets {
+			return false
+		}
+		all = all || !w.some
+	}
+	return all
 }
 
 // judgeContentFilter looks at mail that a filter behind the queue takes and hands back.
 func judgeContentFilter(p *Postfix, ours Ours) []Finding {
 	var found []Finding
 	for _, s := range p.fronts() {
-		if filter := p.in(s, "content_filter"); filter != "" {
-			found = append(found, p.judgeFilterOf(s, filter, ours)...)
+		for _, w := range p.ways(s) {
+			found = append(found, p.judgeWay(s, w, ours)...)
 		}
 	}
 	return onceForFound(found)
 }
 
-func (p *Postfix) judgeFilterOf(s *service, filter string, ours Ours) []Finding {
-	list, holder := "smtpd_milters", s
-	if cleanups := p.cleanups(); s.command != "smtpd" && len(cleanups) > 0 {
-		list, holder = "non_smtpd_milters", cleanups[0]
+func (p *Postfix) judgeWay(s *service, w way, ours Ours) []Finding {
+	back, backMeets := p.back(w.filter, ours)
+	f := Finding{Status: Warn, Where: w.where, Services: []string{s.String()}}
+	what := fmt.Sprintf("mail of %s goes through the filter %s", s, w.filter)
+	if w.some {
+		what = "some " + what
 	}
-	back, backMeets := p.back(filter, ours)
-	f := Finding{Status: Warn, Where: p.whereIn(s, "content_filter")}
-	what := fmt.Sprintf("mail of %s goes through the filter %s", s, filter)
-	switch meets := p.named(p.in(holder, list), ours) >= 0 && !p.skipsMilters(s); {
+	switch meets := p.meets(s, ours); {
 	case meets && backMeets:
 		f.Found = what + ", and what it hands back to " + back.String() + " meets the milter again"
 		f.Means = "Each message is counted, judged and signed twice."
-		f.Fix = []string{p.leaveTo(holder, list, ours)}
+		f.Fix = p.onceOnly(s, back, w, ours)
 	case meets:
 		f.Found = what + " after it was signed"
 		f.Means = "What the filter changes breaks the signature."
-		f.Fix = []string{"make sure that the filter changes neither the body nor signed fields (no disclaimer, no tag in Subject), or sign behind it:"}
-		if back == nil || back.command != "smtpd" {
-			f.Fix = append(f.Fix, "give the milter to the service that takes the mail back, and not to this one")
-			break
-		}
-		f.Fix = append(append(f.Fix, p.moveBehind(back, ours)...), p.leaveTo(holder, list, ours))
+		f.Fix = p.signBehind(s, back, w, ours)
 	case backMeets:
 		f.Status, f.Found = Info, what+", and the milter stands behind that"
 		f.Means = "The milter sees every client as the filter: its allowlist and its limits by client have no meaning."
@@ -175,8 +223,35 @@ func (p *Postfix) judgeFilterOf(s *service, filter string, ours Ours) []Finding 
 	return []Finding{f}
 }
 
+// onceOnly are the commands that have mail meet the milter once: behind the filter, or
+// in front of it where the filter gets only some of the mail.
+func (p *Postfix) onceOnly(s, back *service, w way, ours Ours) []string {
+	switch {
+	case !w.some:
+		list, holder := p.milterHolder(s)
+		return []string{p.leaveTo(holder, list, ours)}
+	case back.command == "smtpd":
+		return []string{p.leaveTo(back, "smtpd_milters", ours)}
+	}
+	return []string{"have the filter hand mail back by SMTP, to a service with -o smtpd_milters="}
+}
+
+// signBehind says how mail is signed behind a filter.
+func (p *Postfix) signBehind(s, back *service, w way, ours Ours) []string {
+	const harmless = "make sure that the filter changes neither the body nor signed fields (no disclaimer, no tag in Subject)"
+	switch {
+	case w.some:
+		return []string{harmless}
+	case back == nil || back.command != "smtpd":
+		return []string{harmless + ", or sign behind it:", "give the milter to the service that takes the mail back, and not to this one"}
+	}
+	list, holder := p.milterHolder(s)
+	fix := append([]string{harmless + ", or sign behind it:"}, p.moveBehind(back, ours)...)
+	return append(fix, p.leaveTo(holder, list, ours))
+}
+
 // leaveTo is the command that takes the milter from a service, whose mail meets
-// it behind a filter. Other milters stay.
+// it elsewhere. Other milters stay.
 func (p *Postfix) leaveTo(s *service, list string, ours Ours) string {
 	value := p.in(s, list)
 	i := p.named(value, ours)

@@ -24,26 +24,41 @@ func judgeNetworks(p *Postfix, ours Ours) []Finding {
 			found = append(found, Finding{Status: Unknown, Where: p.whereIn(s, name), Found: why,
 				Means: "Its clients may be ones that the milter refuses, or lets pass unseen."})
 		}
-		for _, n := range networks {
-			if isWorld(n) {
-				found = append(found, Finding{Status: Fail, Where: p.whereIn(s, name), Found: fmt.Sprintf("mynetworks has %s", n),
-					Means: "So wide a network makes this an open relay: strangers may send through it.",
-					Fix:   []string{p.withoutWorld(s)}})
-			} else if p.named(p.in(s, "smtpd_milters"), ours) < 0 {
-				continue // its clients do not meet the milter
-			} else if f := p.judgeNetwork(n, p.whereIn(s, name), ours); f != nil {
-				found = append(found, *f)
-			}
-		}
+		found = append(found, p.judgeNetworksOf(s, networks, ours)...)
 	}
 	return onceForFound(found)
+}
+
+// judgeNetworksOf tells of the networks of a service that are open to strangers, and
+// of those whose clients the milter does not take.
+func (p *Postfix) judgeNetworksOf(s *service, networks []netip.Prefix, ours Ours) []Finding {
+	var world, unlisted []string
+	meets := p.named(p.in(s, "smtpd_milters"), ours) >= 0
+	for _, n := range networks {
+		switch {
+		case isWorld(n):
+			world = appendNew(world, n.String())
+		case meets && !ours.Admits(n):
+			unlisted = appendNew(unlisted, n.String())
+		}
+	}
+	var found []Finding
+	if len(world) > 0 {
+		found = append(found, Finding{Status: Fail, Where: p.whereIn(s, "mynetworks"), Found: "mynetworks has " + enumerated(world),
+			Means: "So wide a network makes this an open relay: strangers may send through it.",
+			Fix:   []string{p.withoutWorld(s)}})
+	}
+	if len(unlisted) > 0 {
+		found = append(found, unlistedNetworks(unlisted, p.whereIn(s, "mynetworks"), ours))
+	}
+	return found
 }
 
 // networksKnown reports whether mynetworks is set, or is what Postfix computed of the interfaces.
 func (p *Postfix) networksKnown(s *service) bool {
 	_, set := p.set["mynetworks"]
 	_, overridden := s.overrides["mynetworks"]
-	return set || overridden || p.computed || p.in(s, "mynetworks_style") == "host"
+	return set || overridden || p.asked || p.in(s, "mynetworks_style") == "host"
 }
 
 // withoutWorld is the command that takes what is no site's network out of mynetworks.
@@ -62,18 +77,16 @@ func (p *Postfix) withoutWorld(s *service) string {
 	return p.setter(s, name, strings.Join(kept, " "))
 }
 
-func (p *Postfix) judgeNetwork(n netip.Prefix, where string, ours Ours) *Finding {
-	switch {
-	case ours.Admits(n):
-		return nil
-	case ours.PassUnknown:
-		return &Finding{Status: Fail, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
-			Means: "Postfix relays for its clients, and the milter lets their mail pass unchecked and unsigned (unlisted = \"pass\").",
-			Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
+func unlistedNetworks(networks []string, where string, ours Ours) Finding {
+	verb := map[bool]string{true: "is", false: "are"}[len(networks) == 1]
+	f := Finding{Status: Warn, Where: where, Found: fmt.Sprintf("mynetworks has %s, which %s not in [access] networks", enumerated(networks), verb),
+		Means: "Postfix trusts their clients, and the milter refuses their mail.",
+		Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add \"%s\" to networks", strings.Join(networks, `", "`)), "or take what is not yours out of mynetworks"}}
+	if ours.PassUnknown {
+		f.Status = Fail
+		f.Means = "Postfix relays for their clients, and the milter lets their mail pass unchecked and unsigned (unlisted = \"pass\")."
 	}
-	return &Finding{Status: Warn, Where: where, Found: fmt.Sprintf("mynetworks has %s, which is not in [access] networks", n),
-		Means: "Postfix trusts its clients, and the milter refuses their mail.",
-		Fix:   []string{fmt.Sprintf("in pratique.toml, [access]: add %q to networks", n), "or take it out of mynetworks"}}
+	return f
 }
 
 // isWorld reports a network that is no site's: the widest that are are an /8 of IPv4 and a /16 of IPv6.

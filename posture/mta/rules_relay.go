@@ -20,6 +20,9 @@ const (
 var restrictionLists = []string{"smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
 	"smtpd_relay_restrictions", "smtpd_recipient_restrictions"}
 
+// deepestClass bounds how deep classes of restrictions may name each other.
+const deepestClass = 10
+
 // judgeRelay walks the restrictions of each service as a stranger meets them. That
 // mynetworks holds strangers is judgeNetworks' business.
 func judgeRelay(p *Postfix, _ Ours) []Finding {
@@ -31,15 +34,20 @@ func judgeRelay(p *Postfix, _ Ours) []Finding {
 }
 
 func (p *Postfix) judgeRelayOf(s *service) []Finding {
-	open := p.openTo(s)
-	if p.refusesSomebody(p.in(s, "smtpd_relay_restrictions")+" "+p.in(s, "smtpd_recipient_restrictions"), 0) {
-		return open
-	}
 	const relay = "smtpd_relay_restrictions"
-	return append(open, Finding{Status: Fail, Where: p.whereIn(s, relay),
-		Found: fmt.Sprintf("neither %s nor smtpd_recipient_restrictions of %s refuses anybody", relay, s),
-		Means: "smtpd does not run so: its log says \"specify at least one working instance of: reject_unauth_destination …\", and no mail is taken.",
-		Fix:   []string{p.setter(s, relay, usualRelay)}})
+	if p.refusesSomebody(p.in(s, relay)+" "+p.in(s, "smtpd_recipient_restrictions"), 0) {
+		return p.openTo(s)
+	}
+	return []Finding{p.nothingRefuses(s,
+		fmt.Sprintf("neither %s (%s) nor smtpd_recipient_restrictions (%s) of %s refuses a stranger who wants to relay",
+			relay, shown(p.in(s, relay)), shown(p.in(s, "smtpd_recipient_restrictions")), s),
+		"smtpd does not run so: its log says \"specify at least one working instance of: reject_unauth_destination …\", and no mail is taken.")}
+}
+
+func (p *Postfix) nothingRefuses(s *service, found, means string) Finding {
+	const relay = "smtpd_relay_restrictions"
+	return Finding{Status: Fail, Where: p.whereIn(s, relay), Services: []string{s.String()},
+		Found: found, Means: means, Fix: []string{p.setter(s, relay, usualRelay)}}
 }
 
 const usualRelay = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
@@ -47,9 +55,8 @@ const usualRelay = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_d
 // refusesSomebody reports whether a list has what smtpd insists on (postconf(5),
 // smtpd_relay_restrictions). Seen with Postfix 3.7: it says so and ends.
 func (p *Postfix) refusesSomebody(list string, depth int) bool {
-	const deepest = 10 // classes of restrictions may name each other
 	tokens := words(list)
-	for i := 0; i < len(tokens) && depth < deepest; i++ {
+	for i := 0; i < len(tokens) && depth < deepestClass; i++ {
 		switch token := strings.ToLower(tokens[i]); {
 		case token == "warn_if_reject":
 			i++
@@ -79,10 +86,9 @@ func (p *Postfix) openTo(s *service) []Finding {
 		}
 	}
 	const relay = "smtpd_relay_restrictions"
-	return append(doubts, Finding{Status: Fail, Where: p.whereIn(s, relay),
-		Found: fmt.Sprintf("no restriction of %s refuses a stranger who wants to relay (%s is %s)", s, relay, shown(p.in(s, relay))),
-		Means: "Anyone may send through this server: it will be abused within hours and listed on blocklists.",
-		Fix:   []string{p.setter(s, relay, usualRelay)}})
+	return append(doubts, p.nothingRefuses(s,
+		fmt.Sprintf("no restriction of %s refuses a stranger who wants to relay (%s is %s)", s, relay, shown(p.in(s, relay))),
+		"Anyone may send through this server: it will be abused within hours and listed on blocklists."))
 }
 
 // destinations are the parameters that name the domains for which mail is taken from anyone.
@@ -157,9 +163,8 @@ type walk struct {
 
 // through returns how a list ends for a stranger (smtpd access restrictions, postconf(5)).
 func (w *walk) through(list string, depth int) admission {
-	const deepest = 10 // classes of restrictions may name each other
 	tokens := words(list)
-	for i := 0; i < len(tokens) && depth < deepest; i++ {
+	for i := 0; i < len(tokens) && depth < deepestClass; i++ {
 		token := strings.ToLower(tokens[i])
 		argument := ""
 		if takesArgument(token) && i+1 < len(tokens) {

@@ -251,36 +251,3 @@ func judgeLineLimit(p *Postfix, ours Ours) []Finding {
 	}
 	return onceForFound(found)
 }
-
-// judgeConversion: without force_mime_input_conversion (Postfix 3.9) 8bit mail is
-// converted to quoted-printable when the next hop does not offer 8BITMIME, after it was signed.
-func judgeConversion(p *Postfix, ours Ours) []Finding {
-	const name = "force_mime_input_conversion"
-	if p.isOn(name) || ours.Mends || p.isOn("disable_mime_output_conversion") {
-		return nil
-	}
-	f := Finding{Status: Warn, Where: p.where(name), Found: name + " is off",
-		Means: "An 8bit message to a next hop without 8BITMIME is converted after it was signed: the signature breaks.",
-		Fix:   []string{postconf(name, "yes"), "or in pratique.toml, [survival]: mend = true"}}
-	if !p.Converts() {
-		f.Status, f.Found = Info, strings.TrimSpace("Postfix "+p.Version)+" can't convert 8bit mail before it is signed (3.9 can)"
-		f.Fix = []string{"in pratique.toml, [survival]: mend = true"}
-	}
-	return []Finding{f}
-}
-
-// judgeDiscardedKeywords: without 8BITMIME Postfix converts 8bit mail at every hop.
-func judgeDiscardedKeywords(p *Postfix, ours Ours) []Finding {
-	var found []Finding
-	for _, s := range p.running("smtp") {
-		const name = "smtp_discard_ehlo_keywords"
-		value := p.in(s, name)
-		if !contains(words(value), "8bitmime") || ours.Mends {
-			continue
-		}
-		found = append(found, Finding{Status: Warn, Where: p.whereIn(s, name), Found: name + " has 8bitmime",
-			Means: "Postfix converts every 8bit message after it was signed: the signature breaks.",
-			Fix:   []string{p.setter(s, name, without(words(value), "8bitmime"))}})
-	}
-	return onceForFound(found)
-}

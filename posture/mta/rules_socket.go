@@ -83,8 +83,8 @@ func (p *Postfix) outOfJail(u use, value string, ours Ours) Finding {
 		listen = path.Join(queue, own) // it is within reach already
 	}
 	list[i].word = m.with("unix:" + strings.TrimPrefix(listen, path.Clean(queue)+"/"))
-	return Finding{Status: Fail, Where: fmt.Sprintf("master.cf:%d %s", u.s.line, u.s),
-		Found: fmt.Sprintf("%s runs in a chroot, where %s is %s", u.s, m.text, strings.TrimPrefix(string(m.of(queue, true)), "unix:")),
+	return Finding{Status: Fail, Where: fmt.Sprintf("master.cf:%d %s", u.s.line, u.s), Services: []string{u.s.String()},
+		Found: fmt.Sprintf("in the chroot of %s %s is %s", u.s, m.text, strings.TrimPrefix(string(m.of(queue, true)), "unix:")),
 		Means: "It finds no milter there, and milter_default_action decides about all of its mail.",
 		Fix: []string{
 			fmt.Sprintf("in pratique.toml: listen = [%q]", "unix:"+listen),
@@ -216,17 +216,6 @@ func judgeOrder(p *Postfix, ours Ours) []Finding {
 			Fix:   []string{p.setter(u.s, u.list, joined(order))}})
 	}
 	return onceForFound(found)
-}
-
-// setter is the command that sets a parameter where it is set now.
-func (p *Postfix) setter(s *service, name, value string) string {
-	if _, overridden := s.overrides[name]; overridden {
-		return postconfIn(s, name, value)
-	}
-	if name == "non_smtpd_milters" && p.raw(name) == "$smtpd_milters" {
-		name = "smtpd_milters" // one list for both stays one
-	}
-	return postconf(name, value)
 }
 
 // judgeProtocol: with a version below 6 Postfix strips the space before header

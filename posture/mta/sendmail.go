@@ -2,7 +2,6 @@ package mta
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -51,7 +50,7 @@ type mailer struct {
 
 // LoadSendmail reads a cf or an mc file.
 func LoadSendmail(path string) (*Sendmail, error) {
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration of sendmail: %w", err)
 	}
