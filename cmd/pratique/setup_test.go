@@ -45,7 +45,7 @@ func TestSetupAsks(t *testing.T) {
 		"Networks whose clients may send [10.1.0.0/16, 127.0.0.0/8]: ", "Domains whose mail is to be signed [example.org]: ",
 		"its milters now: inet:127.0.0.1:8893", "._domainkey.shop.example.",
 		"postconf -c '" + folder + "' -e 'smtpd_milters = inet:127.0.0.1:8893, unix:pratique/milter.sock'",
-		"warn main.cf", "10.1.0.0/16, which is not in [access] networks",
+		"warn main.cf", "10.1.0.0/16, which are not in [access] networks",
 	} {
 		if !strings.Contains(said, text) {
 			t.Errorf("it does not say %q:\n%s", text, said)
