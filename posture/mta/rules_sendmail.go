@@ -20,15 +20,14 @@ var sendmailRules = []struct {
 	{"filter_timeouts", "sendmail waits longer than the milter takes", (*Sendmail).judgeTimeouts},
 	{"header_rewriting", "header addresses are left as they were signed", (*Sendmail).judgeRewriting},
 	{"line_length", "lines are wrapped where the milter expects it", (*Sendmail).judgeLines},
+	{"8bit_conversion", "8bit mail is left as it was signed", (*Sendmail).judgeEightBit},
 	{"relay", "no feature opens the relay", (*Sendmail).judgeRelay},
 }
 
 // Judge holds the configuration against every rule.
 func (s *Sendmail) Judge(ours Ours) *Report {
-	if s.msp {
-		return &Report{MTA: "sendmail", Source: s.Source, Findings: []Finding{{Rule: "msp", Status: Info, Where: s.where(0),
-			Found: "this is the configuration of the submission program", Means: "It hands all mail to the sendmail of this host, where the milter stands: judge that one's file.",
-			Fix: []string{"pratique audit mta --sendmail /etc/mail/sendmail.mc"}}}}
+	if s.msp != "" {
+		return &Report{MTA: "sendmail", Source: s.Source, Findings: []Finding{s.submission()}}
 	}
 	var findings []Finding
 	for _, r := range sendmailRules {
@@ -41,7 +40,25 @@ func (s *Sendmail) Judge(ours Ours) *Report {
 			findings = append(findings, f)
 		}
 	}
+	if s.brought.line > 0 {
+		findings = append(findings, Finding{Rule: "mc", Status: Info, Where: s.where(s.brought.line), Found: "what " + s.brought.value + " brings in is not looked at",
+			Means: "The cf file that is made of it has all of it.", Fix: []string{"pratique audit mta --sendmail /etc/mail/sendmail.cf"}})
+	}
 	return &Report{MTA: "sendmail", Source: s.Source, Findings: sorted(findings)}
+}
+
+// submission tells what a configuration of the submission program has to do with the milter.
+func (s *Sendmail) submission() Finding {
+	f := Finding{Rule: "msp", Status: Info, Where: s.where(0), Found: "this is the configuration of the submission program",
+		Means: "It hands all mail to the sendmail of this host, where the milter stands: judge that one's file.",
+		Fix:   []string{"pratique audit mta --sendmail /etc/mail/sendmail.mc"}}
+	host := strings.ToLower(strings.Trim(s.msp, "[]"))
+	if host != "localhost" && host != "::1" && host != "IPv6:::1" && !strings.HasPrefix(host, "127.") {
+		f.Status = Warn
+		f.Means = "It hands all mail to " + s.msp + ", and none of this host's sendmail: it is signed only if the milter stands there."
+		f.Fix = []string{"give it the sendmail of this host: FEATURE(`msp', `[127.0.0.1]')dnl"}
+	}
+	return f
 }
 
 // ours returns the filter that is the milter, nil if none is.
@@ -211,11 +228,45 @@ var smtpMailers = []string{"smtp", "esmtp", "smtp8", "dsmtp", "relay"}
 func (s *Sendmail) judgeLines(ours Ours) []Finding {
 	for _, m := range s.mailers {
 		if slices.Contains(smtpMailers, m.name) && m.limit != 0 && m.limit < ours.LineLimit {
-			return []Finding{{Status: Warn, Where: s.where(m.lineOf),
+			return []Finding{{Status: Warn, Where: s.where(m.line),
 				Found: fmt.Sprintf("the mailer %s breaks lines at %d octets, and the milter takes it for %d", m.name, m.limit, ours.LineLimit),
 				Means: "sendmail breaks longer lines at delivery, after they were signed, and the milter does not foretell it.",
 				Fix:   []string{fmt.Sprintf("in pratique.toml, [survival]: line_limit = %d", m.limit)}}}
 		}
+	}
+	return nil
+}
+
+// judgeEightBit: sendmail converts 8bit parts for a next hop without 8BITMIME at
+// delivery, and may do more to them (op.me, EightBitMode and the mailer flags 7, 8 and L).
+func (s *Sendmail) judgeEightBit(ours Ours) []Finding {
+	if ours.Mends {
+		return nil
+	}
+	fix := []string{"in pratique.toml, [survival]: mend = true"}
+	var stripping []mailer
+	converts := len(s.mailers) == 0
+	for _, m := range s.mailers {
+		if !slices.Contains(smtpMailers, m.name) || m.name == "relay" {
+			continue
+		}
+		if strings.ContainsAny(m.flags, "7L") {
+			stripping = append(stripping, m)
+		}
+		converts = converts || !strings.Contains(m.flags, "8")
+	}
+	switch {
+	case len(stripping) > 0:
+		return []Finding{{Status: Warn, Where: s.where(stripping[0].line), Found: fmt.Sprintf("the mailer %s has the flags %s: it strips mail to 7 bits", stripping[0].name, stripping[0].flags),
+			Means: "8bit mail loses its eighth bit after it was signed: it is damaged, and the signature breaks.",
+			Fix:   append([]string{"take 7 and L out of its flags in sendmail.mc", makeAnew}, "or "+fix[0])}}
+	case strings.HasPrefix(s.eightBit.value, "m"):
+		return []Finding{{Status: Warn, Where: s.where(s.eightBit.line), Found: "EightBitMode is " + s.eightBit.value,
+			Means: "Mail with 8bit text that does not say so is given fields and an encoding at delivery, after it was signed: the signature breaks.",
+			Fix:   append([]string{"in sendmail.mc: define(`confEIGHT_BIT_HANDLING', `pass8')dnl", makeAnew}, "or "+fix[0])}}
+	case converts:
+		return []Finding{{Status: Info, Where: s.where(s.eightBit.line), Found: "sendmail can't convert 8bit mail before it is signed",
+			Means: "An 8bit message to a next hop without 8BITMIME is converted after it was signed: the signature breaks.", Fix: fix}}
 	}
 	return nil
 }

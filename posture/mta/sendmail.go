@@ -18,8 +18,10 @@ type Sendmail struct {
 	daemons  []daemonOptions
 	features map[string]ordered // of an mc file, or found in the rules of a cf file
 	mailers  []mailer
-	compiled bool // a cf file
-	msp      bool // the configuration of the submission program, which hands all mail to a sendmail on this host
+	compiled bool    // a cf file
+	msp      string  // host to which the submission program hands all mail, "": this is not its configuration
+	eightBit ordered // EightBitMode
+	brought  ordered // what else m4 reads into an mc file, which is not looked at
 }
 
 // filter is one X line, or INPUT_MAIL_FILTER.
@@ -41,11 +43,12 @@ type daemonOptions struct {
 	line    int
 }
 
-// mailer is one M line of a cf file.
+// mailer is one M line of a cf file, or what MAILER(`smtp') makes of an mc file's settings.
 type mailer struct {
-	name   string
-	lineOf int
-	limit  int // L=, octets a line; 0: none
+	name  string
+	flags string // F=
+	limit int    // L=, octets a line; 0: none
+	line  int
 }
 
 // LoadSendmail reads a cf or an mc file.
@@ -88,7 +91,9 @@ func (s *Sendmail) parseCf(text string) {
 			name, value, _ := strings.Cut(strings.TrimSpace(rest), "=")
 			s.option(strings.TrimSpace(name), strings.TrimSpace(value), number)
 		case 'D':
-			s.msp = s.msp || strings.HasPrefix(rest, "{MTAHost}")
+			if host, ok := strings.CutPrefix(rest, "{MTAHost}"); ok {
+				s.msp = strings.TrimSpace(host)
+			}
 			if masquerade, ok := strings.CutPrefix(rest, "M"); ok && masquerade != "" {
 				s.features["MASQUERADE_AS"] = ordered{masquerade, number}
 			}
@@ -127,6 +132,8 @@ func (s *Sendmail) option(name, value string, line int) {
 	switch strings.ToLower(name) {
 	case "inputmailfilters":
 		s.order = ordered{value, line}
+	case "eightbitmode":
+		s.eightBit = ordered{value, line}
 	case "daemonportoptions":
 		s.daemons = append(s.daemons, daemonOptions{equates(value, ","), line})
 	}
@@ -151,8 +158,9 @@ func (s *Sendmail) addFilter(text string, line int) {
 
 func (s *Sendmail) addMailer(text string, line int) {
 	name, rest, _ := strings.Cut(text, ",")
-	limit, _ := strconv.Atoi(equates(rest, ",")["L"])
-	s.mailers = append(s.mailers, mailer{strings.TrimSpace(name), line, limit})
+	set := equates(rest, ",")
+	limit, _ := strconv.Atoi(set["L"])
+	s.mailers = append(s.mailers, mailer{strings.TrimSpace(name), set["F"], limit, line})
 }
 
 // findRules looks for what features leave in the rules of a cf file.
@@ -167,101 +175,6 @@ func (s *Sendmail) findRules(text string) {
 	find("promiscuous_relay", "Relaying denied", false)
 	find("relay_based_on_MX", "$(mxserved", true)
 	find("loose_relay_check", "loose_relay_check.m4", true)
-}
-
-// parseMc reads the macros of an mc file that matter here (cf/README).
-func (s *Sendmail) parseMc(text string) {
-	var called []string
-	for _, m := range macros(text) {
-		switch m.name {
-		case "INPUT_MAIL_FILTER", "MAIL_FILTER":
-			s.filters = append(s.filters, filter{m.argument(0), equates(m.argument(1), ","), m.line})
-			if m.name == "INPUT_MAIL_FILTER" {
-				called = append(called, m.argument(0))
-				s.order = ordered{strings.Join(called, ", "), m.line}
-			}
-		case "define":
-			if m.argument(0) == "confINPUT_MAIL_FILTERS" {
-				s.order = ordered{m.argument(1), m.line}
-				called = strings.Split(m.argument(1), ",")
-			}
-		case "DAEMON_OPTIONS":
-			s.daemons = append(s.daemons, daemonOptions{equates(m.argument(0), ","), m.line})
-		case "MASQUERADE_AS":
-			s.features["MASQUERADE_AS"] = ordered{m.argument(0), m.line}
-		case "FEATURE":
-			s.msp = s.msp || m.argument(0) == "msp"
-			s.features[m.argument(0)] = ordered{m.argument(1), m.line}
-		}
-	}
-	if _, off := s.features["nocanonify"]; !off {
-		s.features["canonify"] = ordered{}
-	}
-}
-
-// macro is one call of an m4 macro.
-type macro struct {
-	name      string
-	arguments []string
-	line      int
-}
-
-func (m macro) argument(i int) string {
-	if i < len(m.arguments) {
-		return m.arguments[i]
-	}
-	return ""
-}
-
-// macros finds the calls at the beginning of lines, without what "dnl" or "#" puts aside.
-func macros(text string) []macro {
-	var list []macro
-	lines := strings.Split(text, "\n")
-	for i := 0; i < len(lines); i++ {
-		line := strings.TrimSpace(lines[i])
-		name, rest, ok := strings.Cut(line, "(")
-		if name = strings.TrimSpace(name); !ok || !isMacroName(name) || name == "dnl" {
-			continue
-		}
-		number := i + 1
-		arguments, closed := m4Arguments(rest)
-		for !closed && i+1 < len(lines) && i+1-number < maxMacroLines {
-			i++
-			rest += "\n" + lines[i]
-			arguments, closed = m4Arguments(rest)
-		}
-		list = append(list, macro{name, arguments, number})
-	}
-	return list
-}
-
-// maxMacroLines bounds the lines of one call, which goes on until it is closed.
-const maxMacroLines = 50
-
-func isMacroName(text string) bool { return text != "" && nameLength(text) == len(text) }
-
-// m4Arguments splits "`a', `b, c')" at the commas that are outside of quotes, and
-// reports whether the call is closed.
-func m4Arguments(text string) (list []string, closed bool) {
-	var b strings.Builder
-	depth := 0
-	for _, c := range []byte(text) {
-		switch {
-		case c == '`':
-			depth++
-		case c == '\'' && depth > 0:
-			depth--
-		case depth == 0 && (c == ',' || c == ')'):
-			list = append(list, strings.TrimSpace(b.String()))
-			b.Reset()
-			if c == ')' {
-				return list, true
-			}
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return append(list, strings.TrimSpace(b.String())), false
 }
 
 func (s *Sendmail) where(line int) string {
