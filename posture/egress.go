@@ -56,18 +56,23 @@ func (m *MTA) bind(value string) {
 
 // Public returns those of a host's addresses that receivers may see.
 func Public(addrs []net.Addr) []netip.Addr {
-	var public []netip.Addr
+	var seen []netip.Addr
 	for _, a := range addrs {
 		network, ok := a.(*net.IPNet)
 		if !ok {
 			continue
 		}
 		addr, ok := netip.AddrFromSlice(network.IP)
-		if addr = addr.Unmap(); ok && addr.IsGlobalUnicast() && !addr.IsPrivate() && !shared().Contains(addr) && !slices.Contains(public, addr) {
-			public = append(public, addr)
+		if addr = addr.Unmap(); ok && public(addr) && !slices.Contains(seen, addr) {
+			seen = append(seen, addr)
 		}
 	}
-	return public
+	return seen
+}
+
+// public reports whether an address is one that others can reach.
+func public(addr netip.Addr) bool {
+	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !shared().Contains(addr)
 }
 
 // shared is the network behind carriers' address translation (RFC 6598).

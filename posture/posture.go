@@ -62,6 +62,9 @@ type Finding struct {
 	List    string   `json:"list,omitempty"` // the blocklist's zone, of what is listed
 }
 
+// bad reports whether a finding says that something is not well.
+func (f Finding) bad() bool { return f.Status == Warn || f.Status == Fail }
+
 // Report is what an audit found.
 type Report struct {
 	At        time.Time      `json:"at"`
@@ -186,6 +189,11 @@ func (r Report) Undecided(topic, subject string) bool {
 		left := slices.ContainsFunc(f.Details, func(d string) bool { return strings.Contains(d, "("+subject+")") })
 		return f.Topic == topic && (f.Status == Unknown && f.Subject == subject || f.Code == "lists_left_out" && left)
 	})
+}
+
+// public returns the sending addresses that receivers may see.
+func (a *audit) public() []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(a.Addresses), func(addr netip.Addr) bool { return !public(addr) })
 }
 
 // domains returns every domain that mail is sent as, once each: of From and of MAIL FROM.

@@ -1,12 +1,15 @@
 package posture
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
+	"github.com/miekg/dns"
+
+	"pratique/posture/lookup"
 	"pratique/posture/spf"
 )
 
@@ -20,26 +23,60 @@ func (a *audit) spfOf(ctx context.Context, domain string) []Finding {
 	if len(s.Unknown) > 0 && len(s.Tree) == 0 {
 		return []Finding{{Topic: "spf", Subject: domain, Code: "spf_unknown", Status: Unknown, Found: s.Unknown[0].Error()}}
 	}
-	verdicts, uncovered := a.verdicts(ctx, domain)
+	found := a.judgeSPF(ctx, a.dns, s)
+	a.mendSPF(ctx, s, found)
+	return found
+}
+
+// judgeSPF says what a record is, as a DNS has it, what is wrong with it, and what it
+// says of each sending address.
+func (a *audit) judgeSPF(ctx context.Context, d *lookup.DNS, s spf.Survey) []Finding {
 	var found []Finding
 	if f, ok := summary(s); ok {
 		found = append(found, f)
 	}
 	for _, err := range s.Unknown {
-		found = append(found, Finding{Topic: "spf", Subject: domain, Code: "spf_unknown", Status: Unknown,
+		found = append(found, Finding{Topic: "spf", Subject: s.Domain, Code: "spf_unknown", Status: Unknown,
 			Found: "a part of the record can't be looked through: " + err.Error(),
 			Means: "receivers that can't either answer with a temporary error (RFC 7208 2.6.6), and mail is late"})
 	}
-	for _, d := range s.Defects {
-		found = append(found, a.defect(domain, s, d))
+	for _, defect := range s.Defects {
+		found = append(found, a.defect(ctx, s, defect))
 	}
 	if s.Has(spf.NoRecord) {
 		return found
 	}
-	for _, v := range verdicts {
-		found = append(found, a.verdict(domain, s, v, uncovered))
+	for _, addr := range a.Addresses {
+		found = append(found, a.verdict(ctx, d, s.Domain, addr))
 	}
-	return append(found, a.nobody(ctx, domain, s)...)
+	return append(found, a.nobody(ctx, d, s)...)
+}
+
+// mendSPF adds the record to publish to those findings that it does away with. It is
+// tried out: what is still wrong with it, or newly so, gets no record.
+func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
+	if !slices.ContainsFunc(found, Finding.bad) {
+		return
+	}
+	mended, ok := spf.Mend(ctx, a.dns, s, a.Hostname, a.public())
+	if !ok {
+		return
+	}
+	tried := spf.With(ctx, a.dns, s.Domain, mended.Text)
+	after := a.judgeSPF(ctx, tried, spf.Look(ctx, tried, s.Domain))
+	for i, f := range found {
+		if !f.bad() || slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found }) {
+			continue
+		}
+		found[i].Publish = []string{txtLine(s.Domain, mended.Text)}
+		if len(s.Texts)+len(s.Resembling) > 0 {
+			found[i].Do += "; the record here takes the place of " + map[bool]string{true: "the one", false: "those"}[len(s.Texts)+len(s.Resembling) == 1] + " there"
+		}
+		if len(mended.Left) > 0 {
+			found[i].Do += "; it lacks what can't be read: " + strings.Join(mended.Left, " ")
+		}
+		found[i].Do = strings.TrimPrefix(found[i].Do, "; ")
+	}
 }
 
 // summary says what the record is, if there is one.
@@ -54,28 +91,6 @@ func summary(s spf.Survey) (Finding, bool) {
 		f.Details = append(f.Details, fmt.Sprintf("%s%s (%s): %s", strings.Repeat("  ", b.Depth-1), b.Domain, plural(b.Lookups, "look-up", "look-ups"), b.Text))
 	}
 	return f, true
-}
-
-// addressVerdict is what the record says of one of our addresses.
-type addressVerdict struct {
-	addr netip.Addr
-	spf.Verdict
-	differs bool // an error by the letter of RFC 7208, which not all receivers see
-}
-
-// verdicts evaluates the record for each sending address, and returns those that it does not permit.
-func (a *audit) verdicts(ctx context.Context, domain string) (all []addressVerdict, uncovered []netip.Addr) {
-	for _, addr := range a.Addresses {
-		sender := spf.Sender{Addr: addr, Helo: a.Hostname}
-		v := spf.Check(ctx, a.dns, sender, domain)
-		sender.Lenient = true
-		differs := v.Result == spf.PermError && spf.Check(ctx, a.dns, sender, domain).Result != spf.PermError
-		all = append(all, addressVerdict{addr, v, differs})
-		if v.Result != spf.Pass && v.Result != spf.TempError && v.Result != spf.PermError {
-			uncovered = append(uncovered, addr)
-		}
-	}
-	return all, uncovered
 }
 
 // reason says which term of whose record brought a result about.
@@ -99,9 +114,11 @@ func spent(v spf.Verdict) string {
 	return text
 }
 
-func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered []netip.Addr) Finding {
+// verdict evaluates the record for a sending address.
+func (a *audit) verdict(ctx context.Context, d *lookup.DNS, domain string, addr netip.Addr) Finding {
+	v := spf.Check(ctx, d, spf.Sender{Addr: addr, Helo: a.Hostname}, domain)
 	f := Finding{Topic: "spf", Subject: domain, Code: "spf_" + string(v.Result), Status: Fail,
-		Found: fmt.Sprintf("%s for %s: %s; %s", v.Result, v.addr, reason(v.Verdict), spent(v.Verdict))}
+		Found: fmt.Sprintf("%s for %s: %s; %s", v.Result, addr, reason(v), spent(v))}
 	switch v.Result {
 	case spf.Pass:
 		f.Status = OK
@@ -113,7 +130,8 @@ func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered
 		if v.Term != "" {
 			f.Do = "mend the term that is named"
 		}
-		if v.differs {
+		// An error by the letter of RFC 7208, which not all receivers see.
+		if spf.Check(ctx, d, spf.Sender{Addr: addr, Helo: a.Hostname, Lenient: true}, domain).Result != spf.PermError {
 			f.Status = Warn
 			f.Means = "receivers that count each query without an answer, as RFC 7208 says, take the record for an error; those that look for addresses of both kinds do not"
 			f.Do = "list the addresses by ip4: and ip6: in place of names that have only one kind"
@@ -121,22 +139,11 @@ func (a *audit) verdict(domain string, s spf.Survey, v addressVerdict, uncovered
 	default:
 		f.Means = "mail that leaves from this address does not pass SPF (Gmail: 5.7.27)"
 		f.Do = "add the address to the record"
-		f.Publish = []string{txtLine(domain, with(s, uncovered))}
+		if !public(addr) {
+			f.Do = "name the address that receivers see in the configuration: egress = [\"192.0.2.25\"]"
+		}
 	}
 	return f
-}
-
-// with returns the record with these addresses permitted, before all else.
-func with(s spf.Survey, addrs []netip.Addr) string {
-	record := "v=spf1 -all"
-	if len(s.Texts) > 0 {
-		record = s.Texts[0].String()
-	}
-	var terms strings.Builder
-	for _, addr := range addrs {
-		fmt.Fprintf(&terms, " ip%d:%s", map[bool]int{true: 4, false: 6}[addr.Is4()], addr)
-	}
-	return "v=spf1" + terms.String() + record[len("v=spf1"):]
 }
 
 // advice is what a defect means and what to do about it.
@@ -172,75 +179,50 @@ func adviceOn(c spf.Code) advice {
 		spf.TooLong:       {Warn, "some receivers will get no answer, or a part of it", "move terms into a record that is included, or take out TXT records that nobody needs"},
 		spf.BadExp:        {Info, "", ""},
 		spf.UnknownMod:    {Info, "", ""},
+		spf.Mistaken:      {Warn, "what it was to permit does not pass", "write it with a colon"},
 		spf.Macros:        {Info, "", ""},
 		spf.NameMacro:     {Warn, "", "do without %{p}"},
 		spf.Repeated:      {Warn, "", "take out one of them"},
 	}[c]
 }
 
-func (a *audit) defect(domain string, s spf.Survey, d spf.Defect) Finding {
+func (a *audit) defect(ctx context.Context, s spf.Survey, d spf.Defect) Finding {
 	advice := adviceOn(d.Code)
-	f := Finding{Topic: "spf", Subject: domain, Code: "spf_" + string(d.Code), Status: advice.status, Means: advice.means, Do: advice.do, Found: d.Text}
+	f := Finding{Topic: "spf", Subject: s.Domain, Code: "spf_" + string(d.Code), Status: advice.status, Means: advice.means, Do: advice.do, Found: d.Text}
 	if d.Term != "" {
 		f.Found = fmt.Sprintf("%q: %s", d.Term, d.Text)
 	}
-	if d.Domain != domain {
+	if d.Domain != s.Domain {
 		f.Found += " (record of " + d.Domain + ", which is included)"
 		f.Do = or(map[bool]string{true: f.Do + "; that record is not yours, perhaps: tell its owner, or do without it"}[f.Do != ""], f.Do)
 	}
 	switch d.Code {
 	case spf.NoRecord:
-		if len(a.Addresses) > 0 {
-			f.Publish = []string{txtLine(domain, with(spf.Survey{}, a.Addresses))}
+		if old, err := a.dns.Ask(ctx, s.Domain, dns.TypeSPF); err == nil && len(old.Records) > 0 {
+			f.Details = []string{"a record of the type SPF (99) is there, which nobody reads any more: TXT is wanted (RFC 7208 3.1)"}
+		}
+		if len(a.public()) == 0 {
+			f.Do = "name the address that receivers see in the configuration (egress), and the record will be shown here"
 		}
 	case spf.Several:
 		for _, text := range s.Texts {
 			f.Details = append(f.Details, text.String())
 		}
-		if merged := merge(s); d.Domain == domain && merged != "" {
-			f.Publish = []string{txtLine(domain, merged)}
-		}
 	}
 	return f
 }
 
-// merge puts the terms of several records into one. The strictest of their ends is kept.
-func merge(s spf.Survey) string {
-	merged, seen, end := "v=spf1", map[string]bool{}, ""
-	strength := func(all string) int { return strings.Index("+?~-", all[:1]) }
-	for _, text := range s.Texts {
-		for _, t := range strings.Fields(text.String())[1:] {
-			lower := strings.ToLower(t)
-			switch {
-			case strings.HasPrefix(lower, "redirect="):
-				return "" // means something else among other terms
-			case strings.TrimLeft(lower, "+-~?") == "all":
-				if lower == "all" {
-					lower = "+all"
-				}
-				if end == "" || strength(lower) > strength(end) {
-					end = lower
-				}
-			case !seen[lower]:
-				seen[lower] = true
-				merged += " " + t
-			}
-		}
-	}
-	return merged + " " + cmp.Or(end, "~all")
-}
-
 // nobody tries an address that no sender has (RFC 1112 4, reserved).
-func (a *audit) nobody(ctx context.Context, domain string, s spf.Survey) []Finding {
+func (a *audit) nobody(ctx context.Context, d *lookup.DNS, s spf.Survey) []Finding {
 	if s.Has(spf.Everyone) {
 		return nil
 	}
 	addr := netip.AddrFrom4([4]byte{240, 0, 0, 1})
-	v := spf.Check(ctx, a.dns, spf.Sender{Addr: addr, Helo: "nobody.example"}, domain)
+	v := spf.Check(ctx, d, spf.Sender{Addr: addr, Helo: "nobody.example"}, s.Domain)
 	if v.Result != spf.Pass {
 		return nil
 	}
-	f := a.defect(domain, s, spf.Defect{Code: spf.Everyone, Domain: domain,
+	f := a.defect(ctx, s, spf.Defect{Code: spf.Everyone, Domain: s.Domain,
 		Text: fmt.Sprintf("the record permits even %s, an address that nobody has: %s", addr, reason(v))})
 	return []Finding{f}
 }

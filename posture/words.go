@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"pratique/posture/lookup"
 )
 
 // plural counts things in words.
@@ -37,17 +39,12 @@ func join(addrs []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// maxString is the longest string of a TXT record (RFC 1035 3.3.14).
-const maxString = 255
-
 // txtLine is the line of a zone file that gives a name a TXT record, in as many
 // strings as it takes (RFC 1035 5.1).
 func txtLine(name, text string) string {
 	var strs []string
-	for rest := text; rest != ""; {
-		n := min(maxString, len(rest))
-		strs = append(strs, quoted(rest[:n]))
-		rest = rest[n:]
+	for _, part := range lookup.Strings(text) {
+		strs = append(strs, quoted(part))
 	}
 	value := strings.Join(strs, " ")
 	if len(strs) > 1 {

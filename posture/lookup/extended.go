@@ -66,6 +66,9 @@ func rcode(code int) string {
 // Signatures returns the signatures of the records of a kind that a name has, without
 // verifying them (RFC 4034 3). They are not remembered.
 func (d *DNS) Signatures(ctx context.Context, name string, kind uint16) ([]*dns.RRSIG, error) {
+	if d.other != nil {
+		return d.other.Signatures(ctx, name, kind)
+	}
 	q := question{name, kind}.message(true)
 	q.IsEdns0().SetDo()
 	m, err := d.exchanger.Exchange(ctx, q)

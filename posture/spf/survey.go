@@ -15,13 +15,15 @@ import (
 // Survey is what a record is as a whole, with all that it includes: as if no term
 // ever matched.
 type Survey struct {
-	Domain  string
-	Texts   []lookup.Text // the SPF records
-	Octets  int           // of the answer with all TXT records of the domain
-	Lookups int           // terms that ask the DNS (RFC 7208 4.6.4)
-	Voids   int           // look-ups that find nothing
-	Tree    []Branch
-	Defects []Defect
+	Domain string
+	Texts  []lookup.Text // the SPF records
+	// Resembling are texts that were meant to be one.
+	Resembling []lookup.Text
+	Octets     int // of the answer with all TXT records of the domain
+	Lookups    int // terms that ask the DNS (RFC 7208 4.6.4)
+	Voids      int // look-ups that find nothing
+	Tree       []Branch
+	Defects    []Defect
 	// Unknown are look-ups that failed: what lies behind them is not counted.
 	Unknown []error
 }
@@ -63,6 +65,7 @@ const (
 	TooLong       Code = "too_long"
 	BadExp        Code = "exp"
 	UnknownMod    Code = "unknown_modifier"
+	Mistaken      Code = "mistaken_modifier" // a mechanism with "=" in place of ":"
 	NameMacro     Code = "macro_p"
 	Macros        Code = "macros"
 	Repeated      Code = "repeated"
@@ -128,10 +131,6 @@ func (w *walk) unknown(err error) {
 // domain looks through the record of a domain, to which these led. It reports
 // whether there is a record.
 func (w *walk) domain(domain string, path []string) bool {
-	if i := slices.Index(path, domain); i >= 0 {
-		w.defect(Loop, path[len(path)-1], "", "it includes itself: %s", strings.Join(append(path[i:], domain), " → "))
-		return true
-	}
 	if len(path) > maxDepth || w.s.Lookups > maxTerms {
 		return true
 	}
@@ -159,6 +158,9 @@ func (w *walk) domain(domain string, path []string) bool {
 func (w *walk) none(domain string, path []string, f found) {
 	for _, text := range f.others {
 		if why := resembles(text.String()); why != "" {
+			if len(path) == 0 {
+				w.s.Resembling = append(w.s.Resembling, text)
+			}
 			w.defect(Resembles, domain, "", "%.60q is no SPF record: %s", text.String(), why)
 		}
 	}
@@ -246,7 +248,9 @@ func (w *walk) term(domain string, t term, path []string, branch int) {
 	}
 	switch t.name {
 	case "include", "redirect":
-		if !w.domain(target, path) {
+		if i := slices.Index(path, target); i >= 0 {
+			w.defect(Loop, domain, t.text, "it leads back to where it came from: %s", strings.Join(append(slices.Clone(path[i:]), target), " → "))
+		} else if !w.domain(target, path) {
 			w.defect(IncludesNone, domain, t.text, "%s has no SPF record, which is an error for the whole (RFC 7208 5.2, 6.1)", target)
 		}
 	case "a":
@@ -325,7 +329,11 @@ func (w *walk) form(domain string, r record, top bool) {
 		w.defect(UselessModify, domain, r.redirect.text, "is ignored, because the record has %q (RFC 7208 6.1)", r.mechanisms[all].text)
 	}
 	for _, t := range r.unknown {
-		w.defect(UnknownMod, domain, t.text, "nobody knows this modifier; it is ignored")
+		if name := mistakenFor(t.name); name != "" {
+			w.defect(Mistaken, domain, t.text, "is a modifier that nobody knows, and is ignored; %s:%s is meant", name, t.spec)
+		} else {
+			w.defect(UnknownMod, domain, t.text, "nobody knows this modifier; it is ignored")
+		}
 	}
 	if !top {
 		return
