@@ -2,7 +2,12 @@ package integration
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +18,7 @@ import (
 	"testing"
 
 	"pratique/integration/harness"
+	"pratique/signing"
 )
 
 // zoneCase is a domain with what stands in its zone, and what the audit is to say of it.
@@ -21,6 +27,7 @@ type zoneCase struct {
 	lines []string          // of a zone file, below the domain
 	want  map[string]string // by topic: codes and statuses of what is not well; "well"
 	says  []said
+	sign  string // selectors that it signs with
 }
 
 // said is what must stand in the findings of a topic: in a text, or in a record to publish.
@@ -39,10 +46,10 @@ func readZoneCases(t *testing.T, file string) []zoneCase {
 		line = strings.TrimRight(line, "\n")
 		if name, ok := strings.CutPrefix(line, "== "); ok {
 			name, _, _ = strings.Cut(name, ":")
-			all = append(all, zoneCase{name: name, want: map[string]string{}})
+			all = append(all, zoneCase{name: name, want: map[string]string{}, sign: "rsa"})
 			continue
 		}
-		if line == "" || strings.HasPrefix(line, "# ") {
+		if line == "" || strings.HasPrefix(line, "# ") || len(all) == 0 {
 			continue
 		}
 		c := &all[len(all)-1]
@@ -51,6 +58,8 @@ func readZoneCases(t *testing.T, file string) []zoneCase {
 		switch {
 		case !ok || strings.ContainsAny(before, "\"@") || kind != "" && kind != "says" && kind != "publishes":
 			c.lines = append(c.lines, line)
+		case topic == "sign":
+			c.sign = after
 		case kind == "":
 			c.want[topic] = after
 		default:
@@ -175,27 +184,106 @@ func shown(found []auditFinding) string {
 	return b.String()
 }
 
+// zoneKeys are keys that cases sign with, by the names of their selectors.
+type zoneKeys struct {
+	files map[string]string
+	marks *strings.Replacer // of records and parts of them, in zone files
+}
+
+func newZoneKeys(t *testing.T) zoneKeys {
+	t.Helper()
+	k := zoneKeys{files: map[string]string{}}
+	var marks []string
+	for _, name := range []string{"rsa", "short", "other", "ed"} {
+		var key any
+		var err error
+		switch name {
+		case "ed":
+			_, key, err = ed25519.GenerateKey(rand.Reader)
+		case "short":
+			key, err = rsa.GenerateKey(rand.Reader, 1024)
+		default:
+			key, err = rsa.GenerateKey(rand.Reader, 2048)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		k.files[name] = filepath.Join(t.TempDir(), name+".pem")
+		if err := os.WriteFile(k.files[name], block, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		private, err := signing.ParseKey(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := private.Record()
+		_, public, _ := strings.Cut(record, "p=")
+		marks = append(marks, "{"+name+"}", inStrings(record), "{"+name+".p}", inStrings(public), "{"+name+".cut}", inStrings(record[:min(255, len(record))]),
+			"{"+name+".spaced}", inStrings(public[:20]+" "+public[20:]))
+	}
+	k.marks = strings.NewReplacer(marks...)
+	return k
+}
+
+// inStrings is a text as a zone file has it, in several strings.
+func inStrings(text string) string {
+	var parts []string
+	for ; len(text) > 200; text = text[200:] {
+		parts = append(parts, fmt.Sprintf("%q", text[:200]))
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%q", text)), " ")
+}
+
+// toml is the part of a configuration by which a case signs.
+func (k zoneKeys) toml(c zoneCase) string {
+	if c.sign == "none" {
+		return ""
+	}
+	var keys []string
+	for _, name := range strings.Fields(c.sign) {
+		keys = append(keys, fmt.Sprintf("{ selector = %q, file = %q }", name, k.files[name]))
+	}
+	return fmt.Sprintf("[[signing.domains]]\ndomain = %q\nkeys = [ %s ]\n", c.name+".test", strings.Join(keys, ", "))
+}
+
+// reverseZones are those of the addresses that the cases send from.
+func reverseZones() map[string]string {
+	const head = "$TTL 60\n@ SOA ns.test. h.test. 1 60 60 600000 60\n@ NS ns.test.\n"
+	return map[string]string{
+		"2.0.192.in-addr.arpa":             head + "25 PTR mail.test.\n",
+		"0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": head + "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 PTR mail.test.\n",
+	}
+}
+
 // TestAuditZones audits domains with all that can be wrong in their zones, by the real
 // command and at a real name server.
 func TestAuditZones(t *testing.T) {
-	for _, file := range []string{"spf.zones"} {
+	keys := newZoneKeys(t)
+	for _, file := range []string{"spf.zones", "dmarc.zones", "dkim.zones", "mx.zones", "transport.zones"} {
 		t.Run(file, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 			defer cancel()
 			cases := readZoneCases(t, file)
-			nsd, err := harness.StartNSD(ctx, tempDir(t), harness.NSDOptions{Zones: map[string]string{"test": zoneWith(t, cases),
-				"2.0.192.in-addr.arpa":             "$TTL 60\n@ SOA ns.test. h.test. 1 60 60 600000 60\n@ NS ns.test.\n25 PTR mail.test.\n",
-				"0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa": "$TTL 60\n@ SOA ns.test. h.test. 1 60 60 600000 60\n@ NS ns.test.\n5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 PTR mail.test.\n"}})
+			zones := reverseZones()
+			zones["test"] = keys.marks.Replace(zoneWith(t, cases))
+			nsd, err := harness.StartNSD(ctx, tempDir(t), harness.NSDOptions{Zones: zones})
 			nsd = started(t, nsd, err)
 			if strings.Contains(nsd.Log(), "error:") {
 				t.Fatal(nsd.Log())
 			}
 			var names []string
+			signs := ""
 			for _, c := range cases {
 				names = append(names, fmt.Sprintf("%q", c.name+".test"))
+				signs += keys.toml(c)
 			}
 			r, _ := runAudit(t, ctx, fmt.Sprintf("state = %q\nhostname = \"mail.test\"\negress = [\"192.0.2.25\", \"2001:db8::25\"]\n[dns]\nresolver = %q\nauthoritative = [%q]\n"+
-				"[audit]\nmax_domains = 1000\nports = []\ndomains = [%s]\n[[audit.blocklists]]\nzone = \"*\"\nkind = \"off\"\n", t.TempDir(), nsd.Addr(), nsd.Addr(), strings.Join(names, ", ")))
+				"[audit]\nmax_domains = 1000\nports = []\ndomains = [%s]\n[[audit.blocklists]]\nzone = \"*\"\nkind = \"off\"\n%s", t.TempDir(), nsd.Addr(), nsd.Addr(), strings.Join(names, ", "), signs))
 			for _, c := range cases {
 				c.hold(t, r)
 			}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/miekg/dns"
+
 	"pratique/signing/records"
 )
 
@@ -90,6 +92,7 @@ func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {
 		f.Means = "the key waits for its record, and signs nothing until then"
 	}
 	f.Publish = []string{txtLine(k.Record, k.Private.Record())}
+	a.whereabouts(ctx, k, &f)
 	for _, seen := range s.Servers {
 		f.Details = append(f.Details, fmt.Sprintf("%s: %s", seen.Server, seen.Text))
 	}
@@ -97,6 +100,18 @@ func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {
 		return []Finding{f, {Topic: "dkim", Subject: k.Record, Code: "weak_key", Status: Warn, Found: weak, Do: "make a longer key: pratique keys new " + k.Domain}}
 	}
 	return []Finding{f}
+}
+
+// whereabouts says where the record may have gone: behind a CNAME, or under a name to
+// which the form of a provider has added the domain once more.
+func (a *audit) whereabouts(ctx context.Context, k Key, f *Finding) {
+	if answer, err := a.dns.Ask(ctx, k.Record, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 {
+		f.Do = fmt.Sprintf("a CNAME leads to %s: have the record published there, or publish it as it stands here in place of the CNAME", answer.Name)
+	}
+	doubled := k.Record + "." + k.Domain
+	if answer, err := a.dns.Ask(ctx, doubled, dns.TypeTXT); err == nil && len(answer.Records) > 0 {
+		f.Do = fmt.Sprintf("there is a record at %s: the domain stands in its name twice, for the form adds it by itself. Enter %s._domainkey", doubled, k.Selector)
+	}
 }
 
 func warnings(k Key, s records.Survey) []Finding {

@@ -2,9 +2,12 @@ package posture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/miekg/dns"
 
 	"pratique/posture/dmarc"
 )
@@ -49,7 +52,7 @@ func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 	}
 	if c.walk.Record == nil {
 		if !c.passedOver() { // otherwise it was said why
-			c.missing()
+			c.missing(ctx)
 		}
 	} else {
 		c.record(ctx)
@@ -72,11 +75,11 @@ func (c *covered) strays() {
 	for _, s := range c.walk.Steps {
 		for _, text := range s.Others {
 			c.add("dmarc_resembles", Fail, fmt.Sprintf("%.60q at _dmarc.%s is no DMARC record: %s", text, s.Domain, dmarc.Resembles(text)),
-				"receivers pass it over", "write it as a record", txtLine("_dmarc."+s.Domain, suggestion(c.pair.From)))
+				"receivers pass it over", "write it as a record, in its place", txtLine("_dmarc."+s.Domain, dmarc.Repair(text)))
 		}
 		if len(s.Texts) > 1 {
 			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s", len(s.Texts), s.Domain),
-				"receivers take none of them (RFC 9989 4.10)", "leave one of them")
+				"receivers take none of them (RFC 9989 4.10)", "leave one of them; the record here asks for what the weakest of them does, and sends reports to where all of them do", txtLine("_dmarc."+s.Domain, dmarc.Merge(s.Texts)))
 			c.findings[len(c.findings)-1].Details = s.Texts
 		}
 	}
@@ -92,12 +95,19 @@ func suggestion(domain string) string {
 	return "v=DMARC1; p=none; rua=mailto:dmarc-reports@" + domain
 }
 
-func (c *covered) missing() {
+func (c *covered) missing(ctx context.Context) {
 	org := c.suffix.Org
 	c.add("no_dmarc", Fail, "no DMARC record covers the domain: "+c.path(),
 		"Gmail (5.7.40), Yahoo and Microsoft (5.7.515) want one for bulk mail, and anyone may use the domain in From",
 		"publish a record that only asks for reports, look at these, then raise p= to quarantine and reject",
 		txtLine("_dmarc."+org, suggestion(org)))
+	doubled := "_dmarc." + org + "." + org
+	if answer, err := c.dns.Ask(ctx, doubled, dns.TypeTXT); err == nil && len(answer.Records) > 0 {
+		c.findings[len(c.findings)-1].Details = []string{"there is a record at " + doubled + ": the domain stands in its name twice, for the form adds it by itself. Enter _dmarc"}
+	}
+	if answer, err := c.dns.Ask(ctx, "_dmarc."+org, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 {
+		c.findings[len(c.findings)-1].Details = []string{fmt.Sprintf("_dmarc.%s is a CNAME that leads to %s, where there is no record: have it published there, or publish the one here in place of the CNAME", org, answer.Name)}
+	}
 }
 
 // path tells where the record was looked for.
@@ -124,11 +134,14 @@ func (c *covered) record(ctx context.Context) {
 	for i, p := range r.Problems {
 		s, means, do := Warn, "", ""
 		var publish []string
-		if p.Fatal {
+		switch {
+		case p.Fatal:
 			s, means = Fail, "receivers take the record for p=none, or for none at all"
+		case p.Harmless:
+			s = Info
 		}
 		if i == len(r.Problems)-1 { // what mends all of them
-			do, publish = "mend the record", []string{txtLine("_dmarc."+c.walk.At, r.Mended())}
+			do, publish = "mend the record", []string{txtLine("_dmarc."+c.home(), c.mended(*r))}
 		}
 		c.add("dmarc_syntax", s, p.Text, means, do, publish...)
 	}
@@ -142,43 +155,66 @@ func (c *covered) advise(r dmarc.Record, policy dmarc.Policy) {
 	case policy == dmarc.None && r.P != "":
 		c.add("dmarc_monitoring", Info, "the policy is none: receivers are asked to do nothing about forged mail",
 			"receivers are content with it, and so are forgers",
-			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject",
-			txtLine("_dmarc."+c.walk.At, strings.Replace(r.Text, "p=none", "p=quarantine", 1)))
+			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject", c.raised(r, dmarc.Quarantine))
 	case policy == dmarc.Quarantine && !r.Testing:
-		c.add("dmarc_quarantine", Info, "the policy is quarantine: forged mail ends in spam folders", "", "once the reports show that all your mail is aligned, publish p=reject")
+		c.add("dmarc_quarantine", Info, "the policy is quarantine: forged mail ends in spam folders", "",
+			"once the reports show that all your mail is aligned, publish p=reject", c.raised(r, dmarc.Reject))
 	case r.Testing:
 		c.add("dmarc_testing", Warn, fmt.Sprintf("t=y: the policy is %s, and receivers are asked to apply %s", policy, policy.Weakened()),
-			"", "take t=y out once the reports show that all your mail is aligned")
+			"", "take t=y out once the reports show that all your mail is aligned", c.changed(r, func(r *dmarc.Record) { r.Testing = false }))
 	}
-	if c.walk.Own() && r.SP != "" && weaker(r.SP, r.P) {
-		c.add("dmarc_subdomains", Warn, fmt.Sprintf("sp=%s is weaker than p=%s", r.SP, r.P), "whoever forges takes a subdomain", "leave sp= out, or raise it")
+	if c.walk.Own() && r.SP != "" && r.SP.Weaker(r.P) {
+		c.add("dmarc_subdomains", Warn, fmt.Sprintf("sp=%s is weaker than p=%s", r.SP, r.P), "whoever forges takes a subdomain", "leave sp= out, or raise it",
+			c.changed(r, func(r *dmarc.Record) { r.SP = "" }))
 	}
-	if r.NP != "" && weaker(r.NP, r.For(false, true)) {
-		c.add("dmarc_subdomains", Warn, fmt.Sprintf("np=%s is weaker than the policy of subdomains that exist", r.NP), "whoever forges takes a subdomain that does not exist", "np=reject harms no mail")
+	if r.NP != "" && r.NP.Weaker(r.For(false, true)) {
+		c.add("dmarc_subdomains", Warn, fmt.Sprintf("np=%s is weaker than the policy of subdomains that exist", r.NP), "whoever forges takes a subdomain that does not exist", "np=reject harms no mail",
+			c.changed(r, func(r *dmarc.Record) { r.NP = dmarc.Reject }))
 	}
 	if r.PSD == "y" && c.walk.Own() {
-		c.add("dmarc_psd", Warn, "psd=y says that the domain is a public suffix, below which others have their domains", "nothing but mail of the domain itself is aligned with it", "take psd=y out, unless you run a registry")
+		c.add("dmarc_psd", Warn, "psd=y says that the domain is a public suffix, below which others have their domains", "nothing but mail of the domain itself is aligned with it", "take psd=y out, unless you run a registry",
+			c.changed(r, func(r *dmarc.Record) { r.PSD = "u" }))
 	}
-	if len(c.pair.Signed) == 0 && weaker(dmarc.None, policy) {
+	if len(c.pair.Signed) == 0 && dmarc.None.Weaker(policy) {
 		c.add("dmarc_without_dkim", Warn, fmt.Sprintf("the policy is %s, and mail of the domain is not signed", policy), "what is forwarded passes neither SPF nor DKIM, and is lost", "make keys: pratique keys new "+c.pair.From)
 	}
 }
 
-func weaker(a, b dmarc.Policy) bool {
-	rank := map[dmarc.Policy]int{"": 0, dmarc.None: 0, dmarc.Quarantine: 1, dmarc.Reject: 2}
-	return rank[a] < rank[b]
+// changed is the line that publishes the record with a change. The record of a public
+// suffix is not ours to change: then it is one of our own beside it.
+func (c *covered) changed(r dmarc.Record, change func(*dmarc.Record)) string {
+	change(&r)
+	return txtLine("_dmarc."+c.home(), r.String())
+}
+
+// raised is the line that publishes a policy for the domain, in the tag that has it now.
+func (c *covered) raised(r dmarc.Record, to dmarc.Policy) string {
+	return c.changed(r, func(r *dmarc.Record) {
+		switch {
+		case c.home() != c.walk.At:
+			*r = dmarc.Parse(suggestion(c.home()))
+			r.P = to
+		case c.walk.Own() || r.SP == "" && (c.exists || r.NP == ""):
+			r.P = to
+		case !c.exists && r.NP != "":
+			r.NP = to
+		default:
+			r.SP = to
+		}
+	})
 }
 
 // reports looks at the addresses of reports (RFC 9990 4).
 func (c *covered) reports(ctx context.Context, r dmarc.Record) {
 	if len(r.RUA) == 0 {
 		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
-			"add an address for aggregate reports", txtLine("_dmarc."+c.home(), c.reported(r)))
+			"add an address for aggregate reports", txtLine("_dmarc."+c.home(), c.mended(r)))
 	}
-	for tag, list := range map[string][]dmarc.Report{"rua": r.RUA, "ruf": r.RUF} {
-		for _, report := range list {
-			c.reportTo(ctx, tag, report)
-		}
+	for _, report := range r.RUA {
+		c.reportTo(ctx, "rua", report)
+	}
+	for _, report := range r.RUF {
+		c.reportTo(ctx, "ruf", report)
 	}
 }
 
@@ -191,13 +227,17 @@ func (c *covered) home() string {
 	return c.walk.Org
 }
 
-// reported returns the record, or one of our own beside that of a public suffix, with
-// an address for reports.
-func (c *covered) reported(r dmarc.Record) string {
+// mended returns the record as it was meant, with an address for reports; or one of our
+// own beside that of a public suffix.
+func (c *covered) mended(r dmarc.Record) string {
 	if c.home() != c.walk.At {
 		return suggestion(c.home())
 	}
-	return r.Mended() + "; rua=mailto:dmarc-reports@" + c.home()
+	mended := dmarc.Parse(dmarc.Repair(r.Text))
+	if len(mended.RUA) == 0 {
+		mended.RUA = dmarc.Parse(suggestion(c.home())).RUA
+	}
+	return mended.String()
 }
 
 func (c *covered) reportTo(ctx context.Context, tag string, report dmarc.Report) {
@@ -286,26 +326,30 @@ func (c *covered) alignment(ctx context.Context) {
 		r = *c.walk.Record
 	}
 	var good, bad []string
-	hold := func(what, domain, tag string, strict bool) {
-		aligned := dmarc.Aligned(c.walk, dmarc.Walk(ctx, c.dns, domain), strict)
-		text := fmt.Sprintf("%s=%s", what, domain)
-		if old := domain == c.pair.From || !strict && dmarc.Organizational(domain) == c.suffix.Org; old != aligned {
+	unknown := false
+	for _, by := range c.authenticated(r) {
+		other := dmarc.Walk(ctx, c.dns, by.domain)
+		if err := errors.Join(c.walk.Unknown, other.Unknown); err != nil && !by.strict && by.domain != c.pair.From {
+			c.add("dmarc_alignment_unknown", Unknown, fmt.Sprintf("whether %s=%s is aligned with From is not known: %v", by.what, by.domain, err), "", "")
+			unknown = true
+			continue
+		}
+		text := fmt.Sprintf("%s=%s", by.what, by.domain)
+		aligned := dmarc.Aligned(c.walk, other, by.strict)
+		if old := by.domain == c.pair.From || !by.strict && dmarc.Organizational(by.domain) == c.suffix.Org; old != aligned {
 			text += map[bool]string{true: " (not by the public suffixes of RFC 7489)", false: " (by the public suffixes of RFC 7489 it is)"}[aligned]
 		}
-		if aligned {
+		switch {
+		case aligned:
 			good = append(good, text)
-			return
+		case by.strict:
+			bad = append(bad, text+" ("+by.tag+"=s wants the same domain)")
+		default:
+			bad = append(bad, text)
 		}
-		if strict {
-			text += " (" + tag + "=s wants the same domain)"
-		}
-		bad = append(bad, text)
-	}
-	hold("MAIL FROM", c.pair.Envelope, "aspf", r.StrictSPF)
-	for _, d := range c.pair.Signed {
-		hold("d", d, "adkim", r.StrictKey)
 	}
 	switch {
+	case len(good) == 0 && unknown: // it may be what is not known that is aligned
 	case len(good) == 0:
 		c.add("dmarc_unaligned", Fail, "nothing that authenticates our mail is aligned with From: "+strings.Join(bad, ", "), "DMARC fails for all of it (Gmail: 5.7.32)", "sign as the domain of From, or send with it in MAIL FROM")
 	case len(bad) > 0:
@@ -313,4 +357,18 @@ func (c *covered) alignment(ctx context.Context) {
 	default:
 		c.add("dmarc_aligned", OK, "aligned with From: "+strings.Join(good, ", "), "", "")
 	}
+}
+
+// authenticator is a domain that authenticates our mail, and how it is to be aligned.
+type authenticator struct {
+	what, domain, tag string
+	strict            bool
+}
+
+func (c *covered) authenticated(r dmarc.Record) []authenticator {
+	all := []authenticator{{"MAIL FROM", c.pair.Envelope, "aspf", r.StrictSPF}}
+	for _, d := range c.pair.Signed {
+		all = append(all, authenticator{"d", d, "adkim", r.StrictKey})
+	}
+	return all
 }

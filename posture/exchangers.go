@@ -31,11 +31,13 @@ func (a *audit) mx(ctx context.Context, domain string) []Finding {
 	if len(exchangers) == 0 {
 		return a.withoutMX(ctx, domain, about)
 	}
-	for _, mx := range exchangers {
-		if mx.Mx == "." {
-			return about("null_mx", Fail, "the domain says that it takes no mail (null MX, RFC 7505), and mail is sent from it",
-				"receivers refuse mail from a sender that can't be answered (RFC 7505 4.2: 550 5.7.27)", "publish a real MX, or use another domain", domain+". IN MX 10 "+orExample(a.Hostname)+".")
+	line := domain + ". IN MX 10 " + orExample(a.Hostname) + "."
+	if slices.ContainsFunc(exchangers, isNull) {
+		text := "the domain says that it takes no mail (null MX, RFC 7505), and mail is sent from it"
+		if len(exchangers) > 1 {
+			text = "a null MX stands beside other MX records, which contradict it (RFC 7505 3)"
 		}
+		return about("null_mx", Fail, text, "receivers refuse mail from a sender that can't be answered (RFC 7505 4.2: 550 5.7.27)", "take the null MX out, or use another domain", line)
 	}
 	var found []Finding
 	var names []string
@@ -43,17 +45,24 @@ func (a *audit) mx(ctx context.Context, domain string) []Finding {
 	for _, mx := range exchangers {
 		name := strings.ToLower(strings.TrimSuffix(mx.Mx, "."))
 		names = append(names, fmt.Sprintf("%d %s", mx.Preference, name))
-		f, ok := a.target(ctx, domain, name)
+		f, ok := a.target(ctx, domain, mx.Preference, name)
 		found = append(found, f...)
 		if ok {
 			usable++
 		}
 	}
-	if usable > 0 {
-		return append(found, about("mx_ok", OK, "MX "+strings.Join(names, ", "), "", "")...)
+	if usable == 0 {
+		return found
 	}
-	return found
+	for i := range found { // mail arrives by the others
+		if found[i].Status == Fail {
+			found[i].Status = Warn
+		}
+	}
+	return append(found, about("mx_ok", OK, "MX "+strings.Join(names, ", "), "", "")...)
 }
+
+func isNull(mx *dns.MX) bool { return mx.Mx == "." }
 
 // withoutMX judges a domain without MX: its address takes its place (RFC 5321 5.1).
 func (a *audit) withoutMX(ctx context.Context, domain string, about func(string, Status, string, string, string, ...string) []Finding) []Finding {
@@ -69,29 +78,43 @@ func (a *audit) withoutMX(ctx context.Context, domain string, about func(string,
 }
 
 // target looks at a host that an MX names, and reports whether it is of use.
-func (a *audit) target(ctx context.Context, domain, name string) ([]Finding, bool) {
-	about := func(code string, s Status, found, means, do string) []Finding {
-		return []Finding{{Topic: "mx", Subject: domain, Code: code, Status: s, Found: found, Means: means, Do: do}}
+func (a *audit) target(ctx context.Context, domain string, preference uint16, name string) ([]Finding, bool) {
+	about := func(code string, s Status, found, means, do string, publish ...string) []Finding {
+		return []Finding{{Topic: "mx", Subject: domain, Code: code, Status: s, Found: "its MX " + name + " " + found, Means: means, Do: do, Publish: publish}}
 	}
+	line := func(to string) string { return fmt.Sprintf("%s. IN MX %d %s.", domain, preference, to) }
+	const lost = "replies and bounces to the domain are lost, and receivers that look refuse its mail"
 	if _, err := netip.ParseAddr(name); err == nil {
-		return about("mx_is_address", Fail, "its MX is the address "+name+", and must be a name (RFC 1035 3.3.9)", "most senders can't deliver there", "name a host"), false
+		return about("mx_is_address", Fail, "is an address, and must be a name (RFC 1035 3.3.9)", "most senders can't deliver there", "name a host, in its place", line(orExample(a.Hostname))), false
 	}
-	alias, aliasErr := a.dns.Ask(ctx, name, dns.TypeCNAME)
+	if !strings.Contains(name, ".") {
+		return about("mx_not_public", Fail, "is no name of the public DNS", lost, "name a host by its full name, in its place", line(orExample(a.Hostname))), false
+	}
+	alias, aliasErr := a.dns.Ask(ctx, name, dns.TypeA)
 	addrs, err := a.dns.AllAddresses(ctx, name)
 	switch {
 	case len(addrs) == 0 && err != nil:
-		return about("mx_target_unknown", Unknown, "of its MX "+name+": "+err.Error(), "", ""), false
+		return about("mx_target_unknown", Unknown, "is not known: "+err.Error(), "", ""), false
 	case len(addrs) == 0:
-		return about("mx_without_address", Fail, "its MX "+name+" has no address", "replies and bounces to the domain are lost, and receivers that look refuse its mail", "publish the address, or take the MX out"), false
-	case aliasErr == nil && len(alias.Records) > 0:
-		return about("mx_is_alias", Warn, "its MX "+name+" is a CNAME, which it must not be (RFC 2181 10.3)", "some senders do not deliver there", "name the host that it leads to"), true
+		return about("mx_without_address", Fail, "has no address", lost, "publish the address, or take the MX out"), false
+	case aliasErr == nil && len(alias.Aliases) > 0:
+		return about("mx_is_alias", Warn, "is a CNAME, which it must not be (RFC 2181 10.3)", "some senders do not deliver there", "name the host that it leads to, in its place", line(alias.Name)), true
 	}
-	for _, addr := range addrs {
-		if !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsUnspecified() {
-			return nil, true
-		}
+	return a.targetAddresses(addrs, about)
+}
+
+// targetAddresses judges the addresses of an MX.
+func (a *audit) targetAddresses(addrs []netip.Addr, about func(code string, s Status, found, means, do string, publish ...string) []Finding) ([]Finding, bool) {
+	hidden := slices.DeleteFunc(slices.Clone(addrs), public)
+	switch {
+	case len(hidden) == len(addrs):
+		return about("mx_private", Warn, "has only addresses that nobody outside can reach: "+join(addrs), "nobody can deliver there; receivers that look refuse mail of the domain", "publish public addresses"), true
+	case len(hidden) > 0:
+		return about("mx_private", Warn, "has addresses that nobody outside can reach: "+join(hidden), "whoever tries these first delivers late, or not at all", "take them out"), true
+	case !slices.ContainsFunc(addrs, netip.Addr.Is4):
+		return about("mx_only_ipv6", Warn, "has IPv6 addresses only: "+join(addrs), "senders without IPv6, of which there are many, can't deliver there", "publish an IPv4 address as well, or another MX"), true
 	}
-	return about("mx_private", Warn, "its MX "+name+" has only private addresses: "+join(addrs), "nobody outside can deliver there; receivers that look refuse mail of the domain", "publish public addresses"), true
+	return nil, true
 }
 
 // authorities asks every authoritative server for the zone's SOA record: Yahoo looks

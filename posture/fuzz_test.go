@@ -31,7 +31,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add("v=TLSRPTv1; rua=mailto:a@b.test,https://b.test; x; x=1; x=2")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, version := range []string{"STSv1", "TLSRPTv1", "BIMI1"} {
-			_, f := single(Finding{Code: "x"}, "x.test", version, []lookup.Text{{text}}, nil)
+			_, f := single(Finding{Code: "x"}, "x.test", version, []lookup.Text{{text}}, nil, nil)
 			if f.Status == OK {
 				t.Errorf("%q is called well before it was looked at", text)
 			}

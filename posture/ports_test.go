@@ -2,6 +2,7 @@ package posture
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -275,18 +277,24 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestPolicyOutOfReach: nobody answers, or there is no address to ask.
+// TestPolicyOutOfReach: there is no address to ask, nothing listens there, or nobody answers.
 func TestPolicyOutOfReach(t *testing.T) {
-	for zone, want := range map[string]string{
-		sound: "sts_policy fail",
-		sound + "mta-sts.good.test. A 127.0.0.1\n": "sts_policy_unknown unknown",
+	const host = "mta-sts.good.test. A 127.0.0.1\n"
+	silent := func(context.Context, string, string) (net.Conn, error) { return nil, os.ErrDeadlineExceeded }
+	for _, c := range []struct {
+		zone, want string
+		dial       func(context.Context, string, string) (net.Conn, error)
+	}{
+		{sound, "sts_policy fail", silent},
+		{sound + host, "sts_policy fail", dialTo("127.0.0.1:1")},
+		{sound + host, "sts_policy_unknown unknown", silent},
 	} {
 		env := asking("127.0.0.1:1")
-		env.Resolver = lookuptest.New(t, zone)
-		env.Policies = &http.Client{Transport: &http.Transport{DialContext: dialTo("127.0.0.1:1")}}
+		env.Resolver = lookuptest.New(t, c.zone)
+		env.Policies = &http.Client{Transport: &http.Transport{DialContext: c.dial}}
 		r := Run(t.Context(), env, Subject{Pairs: from("good.test")})
-		if got := codes(only(r.Findings, "mta-sts")); got != "sts_record ok, "+want {
-			t.Errorf("%s, want %s", got, want)
+		if got := codes(only(r.Findings, "mta-sts")); got != "sts_record ok, "+c.want {
+			t.Errorf("%s, want %s", got, c.want)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type Record struct {
 	RUA, RUF  []Report
 	Testing   bool   // t=y: receivers are asked for one step less
 	PSD       string // y, n or u
+	Percent   int    // pct= of RFC 7489, which receivers by RFC 9989 ignore; 100 if it is not given
 	Failures  string // fo=, as far as it is valid
 	Problems  []Problem
 }
@@ -46,6 +47,8 @@ type Problem struct {
 	Tag   string // "" if it is none in particular
 	Text  string
 	Fatal bool // the record, or its policy, is of no use
+	// Harmless: it changes nothing.
+	Harmless bool
 }
 
 // IsRecord reports whether a text is a DMARC record, however bad: its first tag is
@@ -79,7 +82,7 @@ func Resembles(text string) string {
 
 // Parse reads a text for which IsRecord holds. What is wrong with it is in Problems.
 func Parse(text string) Record {
-	r := Record{Text: text, PSD: "u"}
+	r := Record{Text: text, PSD: "u", Percent: 100}
 	seen := map[string]bool{}
 	for i, spec := range strings.Split(text, ";") {
 		spec = strings.Trim(spec, " \t\r\n")
@@ -108,7 +111,7 @@ func Parse(text string) Record {
 }
 
 func (r *Record) problem(tag string, fatal bool, format string, args ...any) {
-	r.Problems = append(r.Problems, Problem{tag, fmt.Sprintf(format, args...), fatal})
+	r.Problems = append(r.Problems, Problem{Tag: tag, Text: fmt.Sprintf(format, args...), Fatal: fatal})
 }
 
 func (r *Record) missingPolicy(seen map[string]bool) {
@@ -153,13 +156,14 @@ func (r *Record) tag(name, value string, i int) {
 		r.percent(value)
 	case "rf", "ri":
 		r.problem(name, false, "%s= is of RFC 7489, and RFC 9989 has dropped it: it does nothing any more", name)
+		r.Problems[len(r.Problems)-1].Harmless = true
 	default:
 		r.unknown(name)
 	}
 }
 
 func (r *Record) unknown(name string) {
-	meant := map[string]string{"rau": "rua", "ra": "rua", "policy": "p", "pc": "pct", "aspfs": "aspf", "adkm": "adkim", "dkim": "adkim", "spf": "aspf"}[strings.ToLower(name)]
+	meant := misspelt(strings.ToLower(name))
 	if lower := strings.ToLower(name); meant == "" && lower != name && slices.Contains([]string{"p", "sp", "np", "rua", "ruf", "adkim", "aspf", "fo", "pct", "t", "psd"}, lower) {
 		meant = lower
 	}
@@ -194,7 +198,7 @@ func (r *Record) percent(value string) {
 		r.problem("pct", false, "pct=%.20s is no number from 0 to 100", value)
 		return
 	}
-	if n < 100 {
+	if r.Percent = n; n < 100 {
 		r.problem("pct", false, "pct=%d is of RFC 7489: receivers by RFC 9989 ignore it, and apply the policy to all mail; t=y asks them for one step less", n)
 	}
 }
@@ -237,8 +241,9 @@ func (r *Record) reports(tag, value string) []Report {
 	return all
 }
 
-// Mended returns the record as it is understood, without what is wrong with it.
-func (r Record) Mended() string {
+// String returns the record as it is understood, without what is wrong with it. It
+// has what was changed since it was read.
+func (r Record) String() string {
 	tags := []string{"v=DMARC1", "p=" + string(r.For(true, true))}
 	add := func(tag, value string) {
 		if value != "" {
@@ -298,3 +303,12 @@ func (p Policy) Weakened() Policy {
 	}
 	return p
 }
+
+// compare orders policies, the weakest first. None given is as none.
+func (p Policy) compare(other Policy) int {
+	rank := map[Policy]int{Quarantine: 1, Reject: 2}
+	return rank[p] - rank[other]
+}
+
+// Weaker reports whether a policy asks for less than another one.
+func (p Policy) Weaker(other Policy) bool { return p.compare(other) < 0 }

@@ -204,9 +204,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		r := Parse(text)
-		again := Parse(r.Mended())
+		again := Parse(r.String())
 		if len(again.Problems) > 0 || again.For(true, true) != r.For(true, true) || again.For(false, true) != r.For(false, true) || len(again.RUA) != len(r.RUA) {
-			t.Errorf("%q is mended to %q: %+v", text, r.Mended(), again.Problems)
+			t.Errorf("%q is mended to %q: %+v", text, r.String(), again.Problems)
 		}
 	})
 }
