@@ -157,7 +157,7 @@ func table() map[string]room {
 		roomGraphite:  {libraries: []string{prometheus, clientModel}},
 		roomMunin:     {libraries: []string{clientModel, commonMetrics}},
 		roomAlerts:    {rooms: []string{roomMessage, roomState}},
-		roomWatch:     {rooms: append([]string{roomMessage, roomState, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite, xText}},
+		roomWatch:     {rooms: append([]string{roomMessage, roomState, roomQueue, roomWhy, roomReceiver}, formsOfFeedback()...), libraries: []string{sqlite, xNet, xText}},
 		// What asks a queue knows nothing of bounces, and the other way round; both tell reasons.
 		roomQueue:     {rooms: []string{roomWhy, roomReceiver}},
 		roomWhy:       {},

@@ -32,13 +32,17 @@ type row struct {
 	client, rules     string
 	class, name, code string
 	words             string
+	dead              []byte
+	proven            bool
 }
 
 // How a join is tried again: the journal writes a message a little later than the
 // MTA logs its bounce.
 const (
 	firstRetry = 5   // seconds; doubled each time
-	giveUp     = day // after which it stays unverified
+	retryFor   = day // after which it stays unverified
+	// Within this time the daemon also has put down whom a message went to.
+	provenWithin = 2 * time.Minute
 )
 
 // prepare joins an event, before anything is written.
@@ -51,6 +55,7 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 		kind: e.kind, status: e.status, at: e.at.Unix(), times: max(1, e.times), source: e.source,
 		messageID: a.messageID, recipient: a.recipient, domain: cmp.Or(a.domain, a.finalName), host: strings.ToLower(e.host)[:min(len(e.host), maxDomain)],
 		class: string(e.reason.Class), name: e.reason.Name, code: e.reason.Code, words: wordsAbout(e.words, e.recipient, e.final),
+		dead: s.hash(e.dead),
 	}
 	if len(e.queueIDs) > 0 {
 		r.queueID = e.queueIDs[0]
@@ -64,7 +69,18 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 		return r, nil
 	}
 	r.join(sent)
-	return r, nil
+	if r.proven, err = s.proven(ctx, &r, sent); err == nil && !r.proven && s.now().Sub(sent.At) < provenWithin {
+		r.nextTry, r.waited = s.now().Unix()+firstRetry, firstRetry
+	}
+	return r, err
+}
+
+// proven reports whether the address that would be refused was certainly sent the message.
+func (s *Store) proven(ctx context.Context, r *row, sent *Sent) (bool, error) {
+	if len(r.dead) > 0 && toldByLog(r.source) {
+		return sent != nil, nil
+	}
+	return s.proves(ctx, sent, r.dead)
 }
 
 // wordsAbout returns the words of a receiver without the name of the recipient.
@@ -95,11 +111,11 @@ func (r *row) join(sent *Sent) {
 }
 
 const eventColumns = `id, kind, status, at, times, source, certain, next_try, waited, record, queue_id, message_id, recipient,
-	domain, host, sender_domain, client, rules, class, reason, code, words`
+	domain, host, sender_domain, client, rules, class, reason, code, words, dead, proven`
 
 func (r *row) scan(scan func(...any) error) error {
 	return scan(&r.id, &r.kind, &r.status, &r.at, &r.times, &r.source, &r.certain, &r.nextTry, &r.waited, &r.record, &r.queueID, &r.messageID, &r.recipient,
-		&r.domain, &r.host, &r.senderDomain, &r.client, &r.rules, &r.class, &r.name, &r.code, &r.words)
+		&r.domain, &r.host, &r.senderDomain, &r.client, &r.rules, &r.class, &r.name, &r.code, &r.words, &r.dead, &r.proven)
 }
 
 func (r *row) values() []any {
@@ -108,7 +124,7 @@ func (r *row) values() []any {
 		id = r.id
 	}
 	return []any{id, r.kind, r.status, r.at, r.times, r.source, r.certain, r.nextTry, r.waited, r.record, r.queueID, r.messageID, r.recipient,
-		r.domain, r.host, r.senderDomain, r.client, r.rules, r.class, r.name, r.code, r.words}
+		r.domain, r.host, r.senderDomain, r.client, r.rules, r.class, r.name, r.code, r.words, r.dead, r.proven}
 }
 
 // put keeps a row: as it is, or together with what is known of the same recipient
@@ -167,11 +183,14 @@ func sameMessage(a, b *row) bool {
 func merge(known, r row) row {
 	m := known
 	if !known.certain && r.certain {
-		m.certain, m.nextTry, m.record = true, 0, r.record
+		m.certain, m.nextTry, m.waited, m.record = true, r.nextTry, r.waited, r.record
 		m.senderDomain, m.client, m.rules, m.queueID, m.messageID = r.senderDomain, r.client, r.rules, r.queueID, r.messageID
 	}
 	m.queueID, m.messageID, m.host = cmp.Or(m.queueID, r.queueID), cmp.Or(m.messageID, r.messageID), cmp.Or(m.host, r.host)
 	m.domain = cmp.Or(m.domain, r.domain)
+	if r.proven && !known.proven || len(known.dead) == 0 || r.source == sourceLog && !known.proven {
+		m.dead, m.proven = r.dead, r.proven
+	}
 	if !strings.Contains("+"+known.source+"+", "+"+r.source+"+") {
 		m.source = known.source + "+" + r.source
 	}
@@ -220,10 +239,14 @@ func (s *Store) Rejoin(ctx context.Context, journal Journal) (joined int, err er
 		if err != nil {
 			return joined, err
 		}
-		if sent != nil {
+		if sent != nil && !r.certain {
 			joined++
 		}
-		if err := state.Transact(ctx, s.db, func(tx *sql.Tx) error { return s.retried(ctx, tx, r.id, sent) }); err != nil {
+		proven, err := s.proven(ctx, &r, sent)
+		if err != nil {
+			return joined, err
+		}
+		if err := state.Transact(ctx, s.db, func(tx *sql.Tx) error { return s.retried(ctx, tx, r.id, sent, proven) }); err != nil {
 			return joined, err
 		}
 	}
@@ -251,28 +274,41 @@ func (s *Store) due(ctx context.Context) ([]row, error) {
 }
 
 // retried puts down the result of a try. The row may have changed meanwhile.
-func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *Sent) error {
+func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *Sent, proven bool) error {
 	var r row
 	err := r.scan(tx.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE id = ?", id).Scan)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && r.certain {
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("join what came back: %w", err)
 	}
-	if sent == nil {
-		r.waited *= 2
-		r.nextTry = s.now().Unix() + r.waited
-		if time.Duration(r.waited)*time.Second > giveUp {
-			r.nextTry = 0
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE events SET next_try = ?, waited = ? WHERE id = ?", r.nextTry, r.waited, id)
+	switch {
+	case r.certain && (proven || r.proven):
+		_, err := tx.ExecContext(ctx, "UPDATE events SET next_try = 0, proven = 1 WHERE id = ?", id)
 		return err
+	case r.certain:
+		return s.retryLater(ctx, tx, &r, provenWithin)
+	case sent == nil:
+		return s.retryLater(ctx, tx, &r, retryFor)
 	}
 	r.join(sent)
+	r.proven = proven
 	if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id = ?", id); err != nil {
 		return err
 	}
 	r.id = 0
 	return put(ctx, tx, r)
+}
+
+// retryLater puts the next try off, twice as long as the last time, and gives up
+// beyond a time.
+func (s *Store) retryLater(ctx context.Context, tx *sql.Tx, r *row, giveUp time.Duration) error {
+	r.waited *= 2
+	r.nextTry = s.now().Unix() + r.waited
+	if time.Duration(r.waited)*time.Second > giveUp {
+		r.nextTry = 0
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE events SET next_try = ?, waited = ? WHERE id = ?", r.nextTry, r.waited, r.id)
+	return err
 }

@@ -106,11 +106,11 @@ func (f *fixture) logs(lines ...string) {
 	f.Helper()
 	var found []maillog.Delivery
 	for _, line := range lines {
-		d, ok := maillog.ParseMessage(f.clock, "postfix/smtp", line)
-		if !ok {
+		deliveries := maillog.ParseMessage(f.clock, "postfix/smtp", line)
+		if len(deliveries) == 0 {
 			f.Fatalf("no delivery: %s", line)
 		}
-		found = append(found, d)
+		found = append(found, deliveries...)
 	}
 	f.check(f.Deliveries(f.T.Context(), f.journal, "log", found, maillog.Position{}))
 }

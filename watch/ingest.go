@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -172,7 +173,7 @@ func (s *Store) bounces(r *bounce.Report) []event {
 	var events []event
 	for _, rcpt := range r.Recipients {
 		e := event{kind: kindBounce, at: s.now(), source: r.Form, messageID: r.MessageID, sentTo: r.SentTo,
-			recipient: rcpt.Address(), final: rcpt.Final, status: statusFailed, host: rcpt.RemoteMTA, words: rcpt.Diagnostic,
+			recipient: rcpt.Address(), final: rcpt.Final, dead: deadOf(rcpt), status: statusFailed, host: rcpt.RemoteMTA, words: rcpt.Diagnostic,
 			reason: reason.Of(rcpt.Status, rcpt.Diagnostic)}
 		if r.QueueID != "" {
 			e.queueIDs = []string{r.QueueID}
@@ -186,13 +187,18 @@ func (s *Store) bounces(r *bounce.Report) []event {
 		}
 		for _, address := range r.SentTo {
 			if who, _, ok := verp(address); ok && len(r.Recipients) == 1 {
-				e.recipient, e.final = who, e.recipient
+				e.recipient, e.final, e.dead = who, e.recipient, who
 			}
 		}
 		events = append(events, e)
 	}
 	return events
 }
+
+// deadOf returns which address of a recipient is gone. If the mail was sent on from
+// one to another, by an alias here or by a forwarder there, it is the last one: the
+// first may have other ends that are well.
+func deadOf(r bounce.Recipient) string { return cmp.Or(r.Final, r.Original) }
 
 // attachments looks for reports on DMARC and TLS in the parts of a message.
 func attachments(p *parts.Part) content {

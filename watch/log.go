@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -37,7 +38,7 @@ func (s *Store) Position(ctx context.Context, log string) (maillog.Position, err
 func (s *Store) Deliveries(ctx context.Context, journal Journal, log string, found []maillog.Delivery, pos maillog.Position) error {
 	rows := make([]row, len(found))
 	for i, d := range found {
-		if d.Status == maillog.Sent {
+		if d.Status == maillog.Sent || d.Status == maillog.Expired {
 			continue
 		}
 		var err error
@@ -66,10 +67,10 @@ func (s *Store) Deliveries(ctx context.Context, journal Journal, log string, fou
 
 // logged is what a line of the log tells of a recipient.
 func logged(d maillog.Delivery) event {
-	e := event{kind: kindBounce, at: d.At, source: sourceLog, queueIDs: []string{d.QueueID}, recipient: d.Recipient, final: d.Original,
+	e := event{kind: kindBounce, at: d.At, source: sourceLog, queueIDs: []string{d.QueueID}, recipient: d.Recipient, final: d.Original, dead: d.Recipient,
 		status: statusDeferred, host: d.Relay, words: d.Text, reason: reason.Of(d.Code, d.Text)}
 	if d.Original != "" {
-		e.recipient, e.final = d.Original, d.Recipient
+		e.recipient, e.final = d.Original, d.Recipient // an alias of ours, which may have other ends: see deadOf
 	}
 	if d.Status == maillog.Bounced {
 		e.status = statusFailed
@@ -77,7 +78,11 @@ func logged(d maillog.Delivery) event {
 	return e
 }
 
+// delivery keeps what one line says; r is the row of a recipient that did not get it.
 func (s *Store) delivery(ctx context.Context, tx *sql.Tx, d maillog.Delivery, r row) error {
+	if d.Status == maillog.Expired {
+		return giveUp(ctx, tx, d)
+	}
 	domain := domainOf(d.Recipient)
 	_, err := tx.ExecContext(ctx, `INSERT INTO attempts (hour, domain, status, n, delay_ms) VALUES (?, ?, ?, 1, ?)
 		ON CONFLICT DO UPDATE SET n = n + 1, delay_ms = delay_ms + excluded.delay_ms`, hourOf(d.At), domain, d.Status, d.Delay.Milliseconds())
@@ -93,13 +98,22 @@ func (s *Store) delivery(ctx context.Context, tx *sql.Tx, d maillog.Delivery, r 
 	if d.Status != maillog.Sent {
 		return put(ctx, tx, r)
 	}
-	// It came through in the end, if it was deferred before.
-	recipient := d.Recipient
-	if d.Original != "" {
-		recipient = d.Original
-	}
-	_, err = tx.ExecContext(ctx, "UPDATE events SET status = ?, at = ? WHERE recipient = ? AND kind = ? AND status = ? AND queue_id = ?",
-		statusDelivered, d.At.Unix(), s.hash(recipient), kindBounce, statusDeferred, d.QueueID)
+	return s.cameThrough(ctx, tx, d)
+}
+
+// cameThrough notes that a recipient got a message in the end, if it was deferred before.
+func (s *Store) cameThrough(ctx context.Context, tx *sql.Tx, d maillog.Delivery) error {
+	_, err := tx.ExecContext(ctx, "UPDATE events SET status = ?, at = ? WHERE recipient = ? AND kind = ? AND status = ? AND queue_id = ?",
+		statusDelivered, d.At.Unix(), s.hash(cmp.Or(d.Original, d.Recipient)), kindBounce, statusDeferred, d.QueueID)
+	return err
+}
+
+// giveUp notes that whoever a message was deferred for does not get it any more. The
+// reason stays the one for which it was deferred. A queue id comes again.
+func giveUp(ctx context.Context, tx *sql.Tx, d maillog.Delivery) error {
+	// The status stands in the text, so that the index of what is deferred is taken.
+	_, err := tx.ExecContext(ctx, "UPDATE events SET status = ?, at = ? WHERE queue_id = ? AND status = 'deferred' AND kind = ? AND at > ?",
+		statusFailed, d.At.Unix(), d.QueueID, kindBounce, d.At.Add(-longestWay).Unix())
 	return err
 }
 

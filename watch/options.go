@@ -21,7 +21,7 @@ type Options struct {
 	QueueAge  time.Duration `toml:"queue_age"`
 	// Maildir is a folder that reports are delivered to; "": none.
 	Maildir string `toml:"maildir"`
-	// Log is the MTA's log, a file or "journald"; "": none.
+	// Log is the MTA's log, a file, "journald" or "journald:/folder"; "": none.
 	Log string `toml:"log"`
 	// Keep is how long what came back is kept.
 	Keep time.Duration `toml:"keep"`
@@ -37,8 +37,12 @@ type Options struct {
 	AlarmFrom int `toml:"alarm_from"`
 }
 
-// Journald is the value of Log for the journal of systemd.
-const Journald = "journald"
+// JournalFolder reports whether Log is the journal of systemd, and the folder of its
+// files; "" is that of this machine.
+func (o Options) JournalFolder() (folder string, ok bool) {
+	kind, folder, _ := strings.Cut(o.Log, ":")
+	return folder, kind == "journald"
+}
 
 const (
 	day     = 24 * time.Hour
@@ -72,8 +76,8 @@ func (o Options) Problems(report func(key, problem string)) {
 	if o.Maildir != "" && !filepath.IsAbs(o.Maildir) {
 		report("maildir", fmt.Sprintf("%q is not an absolute path such as \"/var/lib/pratique/bounces\"", o.Maildir))
 	}
-	if o.Log != "" && o.Log != Journald && !filepath.IsAbs(o.Log) {
-		report("log", fmt.Sprintf("%q is neither %q nor an absolute path such as \"/var/log/mail.log\"", o.Log, Journald))
+	if folder, journal := o.JournalFolder(); o.Log != "" && o.Log != "journald" && !filepath.IsAbs(o.Log) && !(journal && filepath.IsAbs(folder)) {
+		report("log", fmt.Sprintf("%q is none of an absolute path such as \"/var/log/mail.log\", \"journald\", \"journald:/var/log/journal/remote\"", o.Log))
 	}
 	if o.Keep < day || o.Keep > maxKeep {
 		report("keep", fmt.Sprintf("%v is not from \"1d\" to \"400d\"", o.Keep))

@@ -29,7 +29,7 @@ type RecipientEvent struct {
 func (s *Store) Recipient(ctx context.Context, address string, suppress time.Duration) (Recipient, error) {
 	var known Recipient
 	q := &query{ctx: ctx, db: s.db}
-	q.each("SELECT at, status, certain, class, reason, code, queue_id, words FROM events WHERE recipient = ? ORDER BY at DESC LIMIT ?", func(scan scanner) {
+	q.each("SELECT at, status, certain, class, reason, code, queue_id, words FROM events WHERE recipient = ?1 OR dead = ?1 ORDER BY at DESC LIMIT ?2", func(scan scanner) {
 		var e RecipientEvent
 		var at int64
 		scan(&at, &e.Status, &e.Certain, &e.Reason.Class, &e.Reason.Name, &e.Reason.Code, &e.QueueID, &e.Words)

@@ -133,7 +133,7 @@ func (s *Store) Report(ctx context.Context, since time.Time) (*Report, error) {
 		scan(&f.Form, &f.Messages)
 		r.Ingested = append(r.Ingested, f)
 	}, q.since)
-	q.each("SELECT count(DISTINCT e.recipient) FROM events e WHERE "+deadForGood+" AND e.at >= ?", func(scan scanner) { scan(&r.Suppressed) },
+	q.each("SELECT count(DISTINCT e.dead) FROM events e WHERE "+deadForGood+" AND e.at >= ?", func(scan scanner) { scan(&r.Suppressed) },
 		kindBounce, statusFailed, reason.Hard, q.since)
 	if q.err != nil {
 		return nil, fmt.Errorf("sum up what came back: %w", q.err)

@@ -41,6 +41,9 @@ func (s *Store) Tidy(ctx context.Context, keep time.Duration) error {
 				return err
 			}
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM envelopes WHERE day < ?", dayOf(s.now().Add(-min(keep, envelopesFor)))); err != nil {
+			return err
+		}
 		return s.toDays(ctx, tx)
 	})
 	if err != nil {

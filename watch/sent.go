@@ -42,6 +42,10 @@ type Counter struct {
 	mu     sync.Mutex
 	counts map[sentKey]sentCount
 	keys   map[string]int // of a dimension, since the last flush
+
+	remember   bool // who messages went to
+	envelopes  []envelope
+	remembered int // recipients in them
 }
 
 // NewCounter returns a Counter with nothing counted.
@@ -51,7 +55,10 @@ func NewCounter(now func() time.Time) *Counter {
 	return c
 }
 
-func (c *Counter) reset() { c.counts, c.keys = map[sentKey]sentCount{}, map[string]int{} }
+func (c *Counter) reset() {
+	c.counts, c.keys = map[sentKey]sentCount{}, map[string]int{}
+	c.envelopes, c.remembered = nil, 0
+}
 
 // Observe counts a message that left.
 func (c *Counter) Observe(m *message.Message, o message.Outcome) {
@@ -62,6 +69,9 @@ func (c *Counter) Observe(m *message.Message, o message.Outcome) {
 	n := len(m.Recipients)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.remember {
+		c.addEnvelope(envelopeOf(m, c.now()))
+	}
 	c.add(hour, byTotal, "", n)
 	sender := message.Domain(m.Sender)
 	if m.Sender == "" {
@@ -112,19 +122,22 @@ func (c *Counter) add(hour int64, dimension, key string, recipients int) {
 	c.counts[k] = n
 }
 
-// take returns what was counted since the last time.
-func (c *Counter) take() map[sentKey]sentCount {
+// take returns what was counted, and remembered, since the last time.
+func (c *Counter) take() (map[sentKey]sentCount, []envelope) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	counts := c.counts
+	counts, envelopes := c.counts, c.envelopes
 	c.reset()
-	return counts
+	return counts, envelopes
 }
 
-// giveBack adds counts that could not be kept.
-func (c *Counter) giveBack(counts map[sentKey]sentCount) {
+// giveBack adds what could not be kept.
+func (c *Counter) giveBack(counts map[sentKey]sentCount, envelopes []envelope) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, e := range envelopes {
+		c.addEnvelope(e)
+	}
 	for k, n := range counts {
 		if len(c.counts) > 10*maxKeys {
 			return // the disk has been full for long: shares will be of too little, and memory stays bounded
@@ -138,24 +151,34 @@ func (c *Counter) giveBack(counts map[sentKey]sentCount) {
 
 // CountSent keeps what a counter counted since the last time.
 func (s *Store) CountSent(ctx context.Context, c *Counter) error {
-	counts := c.take()
+	counts, envelopes := c.take()
 	if len(counts) == 0 {
 		return nil
 	}
 	err := state.Transact(ctx, s.db, func(tx *sql.Tx) error {
-		for k, n := range counts {
-			_, err := tx.ExecContext(ctx, `INSERT INTO sent (hour, dimension, key, messages, recipients) VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, recipients = recipients + excluded.recipients`,
-				k.hour, k.dimension, strings.ToValidUTF8(k.key, "?"), n.messages, n.recipients)
-			if err != nil {
-				return err
-			}
+		if err := putCounts(ctx, tx, counts); err != nil {
+			return err
 		}
-		return nil
+		return s.putEnvelopes(ctx, tx, envelopes)
 	})
 	if err != nil {
-		c.giveBack(counts)
+		c.giveBack(counts, envelopes)
 		return fmt.Errorf("keep the counts of what was sent: %w", err)
+	}
+	return nil
+}
+
+func putCounts(ctx context.Context, tx *sql.Tx, counts map[sentKey]sentCount) error {
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO sent (hour, dimension, key, messages, recipients) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, recipients = recipients + excluded.recipients`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for k, n := range counts {
+		if _, err := insert.ExecContext(ctx, k.hour, k.dimension, strings.ToValidUTF8(k.key, "?"), n.messages, n.recipients); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"pratique/state"
 )
 
@@ -123,6 +125,17 @@ var migrations = []string{`
 	) STRICT, WITHOUT ROWID;
 
 	CREATE TABLE positions (log TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`, `
+	ALTER TABLE events ADD COLUMN dead BLOB NOT NULL DEFAULT x''; -- keyed hash of the address that would be refused
+	ALTER TABLE events ADD COLUMN proven INTEGER NOT NULL DEFAULT 0; -- 1: that address was sent this message
+	CREATE INDEX events_dead ON events (dead) WHERE proven = 1;
+	CREATE INDEX events_queue_id ON events (queue_id) WHERE status = 'deferred';
+
+	CREATE TABLE envelopes ( -- who a message went to, while recipients are suppressed
+		day  INTEGER NOT NULL, -- since 1970
+		mark INTEGER NOT NULL, -- keyed hash of queue id and recipient
+		PRIMARY KEY (day, mark)
+	) STRICT, WITHOUT ROWID;
 `}
 
 // Store keeps what came back. Several processes may have it open: the daemon, and
@@ -230,10 +243,16 @@ func makeKey(path string) error {
 }
 
 // hash returns the keyed hash of an address, by which it is recognised again;
-// empty for no address. Upper and lower case are the same.
+// empty for no address. Upper and lower case are the same, and so are both forms of
+// an internationalized domain (RFC 5890 2.3.2.1).
 func (s *Store) hash(address string) []byte {
 	if address == "" {
 		return []byte{}
+	}
+	if local, domain, ok := cutLast(address, "@"); ok {
+		if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+			address = local + "@" + ascii
+		}
 	}
 	h := hmac.New(sha256.New, s.key)
 	h.Write([]byte(strings.ToLower(address)))

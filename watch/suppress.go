@@ -1,12 +1,15 @@
 package watch
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"pratique/message"
+	"pratique/state"
 	"pratique/watch/reason"
 )
 
@@ -22,32 +25,34 @@ type gone struct {
 }
 
 // deadForGood is what a certain bounce of a recipient that is gone has; see reason.Reason.
-const deadForGood = "e.kind = ? AND e.status = ? AND e.certain = 1 AND e.class = ? AND e.code LIKE '5%'"
+const deadForGood = "e.kind = ? AND e.status = ? AND e.certain = 1 AND e.proven = 1 AND e.class = ? AND e.code LIKE '5%'"
 
 // maxGone bounds the memory for it: some 40 MB.
 const maxGone = 500_000
 
+// goneSince selects the last bounce of each recipient that is refused: those that
+// bounced after a time, and were not released since.
+const goneSince = ` FROM events e LEFT JOIN released r ON r.recipient = e.dead
+	WHERE ` + deadForGood + ` AND length(e.dead) = ? AND e.at > ? AND e.at > coalesce(r.at, 0)
+	GROUP BY e.dead ORDER BY 2 DESC LIMIT ?`
+
+func (s *Store) goneArguments(within time.Duration, most int) []any {
+	return []any{kindBounce, statusFailed, reason.Hard, hashSize, s.now().Add(-within).Unix(), most}
+}
+
 // Load reads which recipients bounced for good, and certainly, within a time.
 func (g *Gone) Load(ctx context.Context, s *Store, within time.Duration) error {
 	next := &gone{store: s, until: map[[hashSize]byte]int64{}}
-	rows, err := s.db.QueryContext(ctx, `SELECT e.recipient, max(e.at) FROM events e LEFT JOIN released r ON r.recipient = e.recipient
-		WHERE `+deadForGood+` AND length(e.recipient) = ? AND e.at > ? AND e.at > coalesce(r.at, 0)
-		GROUP BY e.recipient ORDER BY 2 DESC LIMIT ?`,
-		kindBounce, statusFailed, reason.Hard, hashSize, s.now().Add(-within).Unix(), maxGone)
-	if err != nil {
-		return fmt.Errorf("read which recipients are gone: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	q := &query{ctx: ctx, db: s.db}
+	q.each("SELECT e.dead, max(e.at)"+goneSince, func(scan scanner) {
 		var hash []byte
 		var at int64
-		if err := rows.Scan(&hash, &at); err != nil {
-			return fmt.Errorf("read which recipients are gone: %w", err)
+		if scan(&hash, &at); len(hash) == hashSize {
+			next.until[[hashSize]byte(hash)] = at + int64(within/time.Second)
 		}
-		next.until[[hashSize]byte(hash)] = at + int64(within/time.Second)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read which recipients are gone: %w", err)
+	}, s.goneArguments(within, maxGone)...)
+	if q.err != nil {
+		return fmt.Errorf("read which recipients are gone: %w", q.err)
 	}
 	g.known.Store(next)
 	return nil
@@ -78,7 +83,7 @@ func (g *Gone) Has(address string) (until time.Time, has bool) {
 // reports whether the recipient bounced for good at all.
 func (s *Store) Release(ctx context.Context, address string) (known bool, err error) {
 	hash := s.hash(address)
-	err = s.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM events e WHERE "+deadForGood+" AND e.recipient = ?",
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM events e WHERE "+deadForGood+" AND e.dead = ?",
 		kindBounce, statusFailed, reason.Hard, hash).Scan(&known)
 	if err == nil {
 		_, err = s.db.ExecContext(ctx, "INSERT OR REPLACE INTO released (recipient, at) VALUES (?, ?)", hash, s.now().Unix())
@@ -89,62 +94,86 @@ func (s *Store) Release(ctx context.Context, address string) (known bool, err er
 	return known, nil
 }
 
-// Suppressor is the check that refuses a message all of whose recipients are gone.
-//
-// A message with other recipients as well goes to all of them: a milter can take a
-// recipient away only silently (SMFIR_DELRCPT), and the sender would never learn of
-// it; and to refuse the whole would keep it from those who are there. It is put on
-// record, and the receiver bounces it once more. Programs that send to lists hand in
-// one message a recipient, as a rule, and are told.
-type Suppressor struct{ Gone *Gone }
-
-// Name is the name of the check.
-func (Suppressor) Name() string { return "suppression" }
-
-// Begin is interested in messages with a recipient that is gone. Bounces are let through.
-func (s Suppressor) Begin(_ context.Context, m *message.Message) (message.Inspector, error) {
-	if m.Sender == "" {
-		return nil, nil
+// ReleaseDomain lets mail to all recipients of a domain through again, as after a
+// receiver that took back what it said. It returns how many were refused.
+func (s *Store) ReleaseDomain(ctx context.Context, domain string, within time.Duration) (released int, err error) {
+	all, err := s.Suppressed(ctx, nil, within, maxGone)
+	if err != nil {
+		return 0, err
 	}
-	dead := 0
-	var last time.Time
-	for _, r := range m.Recipients {
-		if until, ok := s.Gone.Has(r.Addr); ok {
-			dead++
-			if until.After(last) {
-				last = until
+	err = state.Transact(ctx, s.db, func(tx *sql.Tx) error {
+		for _, r := range all {
+			if !strings.EqualFold(r.Domain, domain) {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO released (recipient, at) VALUES (?, ?)", r.hash, s.now().Unix()); err != nil {
+				return err
+			}
+			released++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("release the recipients of a domain: %w", err)
+	}
+	return released, nil
+}
+
+// Suppressed is a recipient that is refused.
+type Suppressed struct {
+	Address string        `json:"address,omitempty"` // as far as the journal keeps addresses; nothing else does
+	Domain  string        `json:"domain"`
+	Bounced time.Time     `json:"bounced"`
+	Until   time.Time     `json:"until"`
+	Reason  reason.Reason `json:"reason"`
+	QueueID string        `json:"queue_id"` // of the message that bounced
+	Words   string        `json:"words"`    // of the receiver
+
+	hash []byte
+}
+
+// Suppressed lists the recipients that are refused, the latest first, at most so
+// many. The journal, if there is one, may know their addresses.
+func (s *Store) Suppressed(ctx context.Context, journal Journal, within time.Duration, most int) ([]Suppressed, error) {
+	all := []Suppressed{}
+	q := &query{ctx: ctx, db: s.db}
+	q.each("SELECT e.dead, max(e.at), e.domain, e.class, e.reason, e.code, e.queue_id, e.words"+goneSince, func(scan scanner) {
+		var r Suppressed
+		var at int64
+		scan(&r.hash, &at, &r.Domain, &r.Reason.Class, &r.Reason.Name, &r.Reason.Code, &r.QueueID, &r.Words)
+		r.Bounced = time.Unix(at, 0).UTC()
+		r.Until = r.Bounced.Add(within)
+		all = append(all, r)
+	}, s.goneArguments(within, most)...)
+	if q.err != nil {
+		return nil, fmt.Errorf("list the recipients that are refused: %w", q.err)
+	}
+	if journal == nil {
+		return all, nil
+	}
+	for i := range all {
+		if err := s.name(ctx, journal, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// name finds the address of a recipient among those of the message that bounced.
+func (s *Store) name(ctx context.Context, journal Journal, r *Suppressed) error {
+	if r.QueueID == "" {
+		return nil
+	}
+	found, err := journal.ByID(ctx, r.QueueID)
+	if err != nil {
+		return fmt.Errorf("look up %q in the journal: %w", r.QueueID, err)
+	}
+	for _, sent := range found {
+		for _, address := range sent.Addresses {
+			if bytes.Equal(s.hash(address), r.hash) {
+				r.Address = address
 			}
 		}
 	}
-	if dead == 0 {
-		return nil, nil
-	}
-	return &suppression{m, dead, last}, nil
+	return nil
 }
-
-// suppression is one message with recipients that are gone.
-type suppression struct {
-	m    *message.Message
-	dead int
-	last time.Time
-}
-
-// Header refuses the message, or puts it on record.
-func (s *suppression) Header() error {
-	all := len(s.m.Recipients)
-	if s.dead < all {
-		s.m.Notes = append(s.m.Notes, message.Note{Check: "suppression", Key: "gone", Code: "some",
-			Text: fmt.Sprintf("%d of %d recipients bounced for good before", s.dead, all)})
-		return nil
-	}
-	text := "the recipient bounced for good before"
-	if all > 1 {
-		text = fmt.Sprintf("all %d recipients bounced for good before", all)
-	}
-	return &message.Refusal{Code: 550, Enhanced: "5.1.1", Text: "suppression: " + text + "; not tried again until " + s.last.UTC().Format("2006-01-02 15:04 MST")}
-}
-
-func (s *suppression) Write(p []byte) (int, error) { return len(p), nil }
-func (s *suppression) Idle() bool                  { return true }
-func (s *suppression) End() error                  { return nil }
-func (s *suppression) Close() error                { return nil }

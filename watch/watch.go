@@ -70,6 +70,7 @@ type event struct {
 	sentTo    []string // where the report came to
 	recipient string   // "" if it is not told
 	final     string   // another address of it
+	dead      string   // of the two, the one to which nothing need be sent if it bounced for good; "": not known
 	status    status
 	host      string // that decided
 	reason    reason.Reason

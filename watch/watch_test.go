@@ -166,6 +166,18 @@ func TestDeferredThenExpired(t *testing.T) {
 	f.expect("bounce failed x1 by log+dsn certain=false AAAAAA1111<> of  at example.net: soft/connection 4.4.1\n")
 }
 
+// Postfix tells of a message that was too long in the queue only that it was.
+func TestExpiredByTheLog(t *testing.T) {
+	f := newFixture(t)
+	f.logs("AAAAAA1111: to=<b@example.net>, relay=none, delay=1, dsn=4.4.1, status=deferred (connect to mx[192.0.2.1]:25: Connection refused)",
+		"BBBBBB2222: to=<b@example.net>, relay=none, delay=1, dsn=4.4.1, status=deferred (connect to mx[192.0.2.1]:25: Connection refused)")
+	for _, d := range maillog.ParseMessage(f.clock.Add(5*day), "postfix/qmgr", "AAAAAA1111: from=<a@example.org>, status=expired, returned to sender") {
+		f.check(f.Deliveries(t.Context(), f.journal, "log", []maillog.Delivery{d}, maillog.Position{}))
+	}
+	f.expect("bounce failed x1 by log certain=false AAAAAA1111<> of  at example.net: soft/connection 4.4.1\n" +
+		"bounce deferred x1 by log certain=false BBBBBB2222<> of  at example.net: soft/connection 4.4.1\n")
+}
+
 func TestPrivacy(t *testing.T) {
 	f := newFixture(t)
 	f.left(Sent{QueueID: "AAAAAA1111", MessageID: "m1@example.org", Sender: "secret.sender@example.org", Domains: []string{"example.net"}})

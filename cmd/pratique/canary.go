@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -122,11 +121,7 @@ func (d *daemon) flyCanaries(ctx context.Context) (stop func()) {
 // flyOne sends one, counts it, and tells people if it is not well. Mail goes on
 // whatever happens in here.
 func (d *daemon) flyOne(ctx context.Context, o canary.Options) {
-	defer func() {
-		if v := recover(); v != nil {
-			d.log.Error("panic", "in", "canary", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
+	defer d.recovered("canary")
 	world, err := canaryEnv(d.started, d.env.now)
 	var result *canary.Result
 	if err == nil {

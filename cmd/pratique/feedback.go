@@ -22,6 +22,9 @@ func feedback(e *env, args []string) (int, error) {
 	if len(args) > 0 && args[0] == "recipient" {
 		return feedbackRecipient(e, args[1:])
 	}
+	if len(args) > 0 && args[0] == "suppressed" {
+		return feedbackSuppressed(e, args[1:])
+	}
 	flags := e.flags("feedback")
 	path := flags.String("config", "", "configuration `file` (default "+defaultConfig+")")
 	since := flags.String("since", "1d", "how far to look back, such as 12h, 7d or 2w; at most watch.keep")
@@ -68,72 +71,6 @@ func openFeedback(ctx context.Context, e *env, cfg *configs.Config) (*watch.Stor
 		return nil, hint(err, "run it as the user that the daemon runs as, or as root")
 	}
 	return store, nil
-}
-
-// feedbackRecipient tells what is known of a recipient, and lets mail to it through again.
-func feedbackRecipient(e *env, args []string) (int, error) {
-	flags := e.flags("feedback recipient")
-	path := flags.String("config", "", "configuration `file` (default "+defaultConfig+")")
-	release := flags.Bool("release", false, "let mail to it through again; the daemon knows within a minute")
-	if err := e.parse(flags, args, 1, 1); err != nil {
-		return 0, err
-	}
-	cfg, err := loadConfig(*path)
-	if err != nil {
-		return 0, err
-	}
-	ctx := context.Background()
-	address := flags.Arg(0)
-	if *release {
-		return releaseRecipient(ctx, e, cfg, address)
-	}
-	store, err := openFeedback(ctx, e, cfg)
-	if err != nil {
-		return 0, err
-	}
-	defer store.Close()
-	known, err := store.Recipient(ctx, address, cfg.Watch.Suppress)
-	if err != nil {
-		return 0, err
-	}
-	return exitClean, writeRecipient(e.stdout, known)
-}
-
-func releaseRecipient(ctx context.Context, e *env, cfg *configs.Config, address string) (int, error) {
-	store, err := watch.Open(ctx, cfg.State, e.now, newLogger(e.stderr, cfg))
-	if err != nil {
-		return 0, hint(err, "run it as the user that the daemon runs as, or as root")
-	}
-	defer store.Close()
-	known, err := store.Release(ctx, address)
-	if err != nil {
-		return 0, err
-	}
-	text := "%s is let through again, until it bounces once more\n"
-	if !known {
-		text = "%s never bounced for good\n"
-	}
-	fmt.Fprintf(e.stdout, text, address)
-	return exitClean, nil
-}
-
-func writeRecipient(out io.Writer, known watch.Recipient) error {
-	if len(known.Events) == 0 {
-		fmt.Fprintln(out, "nothing came back from this recipient")
-		return nil
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, ev := range known.Events {
-		certain := ""
-		if !ev.Certain {
-			certain = " (unverified)"
-		}
-		fmt.Fprintf(w, "%s\t%s%s\t%s\tqueue id %s\t%s\n", ev.At.UTC().Format("2006-01-02 15:04"), ev.Status, certain, ev.Reason.Key(), cmp.Or(ev.QueueID, "not known"), ev.Words)
-	}
-	if !known.Suppressed.IsZero() {
-		fmt.Fprintf(w, "refused until %s; --release lets it through\n", known.Suppressed.UTC().Format("2006-01-02 15:04 MST"))
-	}
-	return w.Flush()
 }
 
 // writeFeedback prints a report. What there is nothing of is left out.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,14 +12,16 @@ import (
 	"pratique/telemetry/alerts"
 	"pratique/watch"
 	"pratique/watch/maildir"
-	"pratique/watch/maillog"
 )
 
 // How often the daemon looks after what comes back.
 const (
-	feedEvery  = 10 * time.Second // counts, joins, Maildir
-	judgeEvery = time.Minute      // shares, and who is refused
+	feedEvery  = 5 * time.Second // counts, joins, Maildir
+	judgeEvery = time.Minute     // shares
 	tidyEvery  = time.Hour
+	// learnShare bounds what learning who is refused costs: it is followed by a pause
+	// of so many times what it took.
+	learnShare = 20
 	// feedAtOnce bounds the messages of a Maildir that are read in one go.
 	feedAtOnce = 500
 )
@@ -68,14 +69,17 @@ type feeder struct {
 	left           *leftMessages
 	judge          *watch.Judge
 	judged, tidied time.Time
-	said           string // the failure that was said last
+	learned        time.Time     // when who is refused was read last
+	learn          time.Duration // how long that took
+	options        watch.Options // of the last round
+	said           string        // the failure that was said last
 
 	following string // the log that is followed
 	unfollow  func()
 }
 
 func (f *feeder) close() {
-	f.follow("")
+	f.follow(watch.Options{})
 	if f.store == nil {
 		return
 	}
@@ -90,11 +94,7 @@ func (f *feeder) close() {
 
 // round does all that is due.
 func (f *feeder) round(ctx context.Context) {
-	defer func() {
-		if v := recover(); v != nil {
-			f.log.Error("panic", "in", "what comes back", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
+	defer f.recovered("what comes back")
 	err := f.work(ctx)
 	if ctx.Err() != nil {
 		return
@@ -121,10 +121,14 @@ func (f *feeder) work(ctx context.Context) error {
 		}
 		f.store = store
 	}
-	f.follow(o.Log)
+	if o != f.options { // another configuration holds at once
+		f.options, f.judged, f.learned = o, time.Time{}, time.Time{}
+	}
+	f.follow(o)
 	err := f.store.CountSent(ctx, f.counter)
 	_, joining := f.store.Rejoin(ctx, f.left)
 	err = errors.Join(err, joining, f.takeMaildir(ctx, o.Maildir))
+	err = errors.Join(err, f.learnGone(ctx, o))
 	now := f.env.now()
 	if now.Sub(f.tidied).Abs() >= tidyEvery {
 		f.tidied = now
@@ -137,13 +141,22 @@ func (f *feeder) work(ctx context.Context) error {
 	return err
 }
 
-// look holds the shares against the configuration, and learns who is refused.
+// learnGone reads who is refused; if they are many, less often.
+func (f *feeder) learnGone(ctx context.Context, o watch.Options) error {
+	if began := f.env.now(); began.Sub(f.learned).Abs() >= learnShare*f.learn {
+		if err := f.gone.Load(ctx, f.store, o.Suppress); err != nil {
+			return err
+		}
+		f.learned = f.env.now()
+		f.learn = f.learned.Sub(began)
+	}
+	return nil
+}
+
+// look holds the shares against the configuration.
 func (f *feeder) look(ctx context.Context, o watch.Options) error {
 	r, err := f.judge.Look(ctx, f.store, o)
 	if err != nil {
-		return err
-	}
-	if err := f.gone.Load(ctx, f.store, o.Suppress); err != nil {
 		return err
 	}
 	stats := telemetry.FeedbackStats{Bounces: map[string]int{"unverified": r.Bounces.Unverified}, Certain: r.Complaints.Certain, Unverified: r.Complaints.Unverified,
@@ -167,71 +180,4 @@ func (f *feeder) takeMaildir(ctx context.Context, folder string) error {
 		return fmt.Errorf("watch.maildir: %w; the MTA makes it with the first message", err)
 	}
 	return err
-}
-
-// follow follows this log from now on, and no other one; "": none.
-func (f *feeder) follow(log string) {
-	if log == f.following {
-		return
-	}
-	if f.unfollow != nil {
-		f.unfollow()
-		f.unfollow = nil
-	}
-	f.following = log
-	if log == "" {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var loop sync.WaitGroup
-	loop.Go(func() { f.followLog(ctx, log) })
-	f.unfollow = func() {
-		cancel()
-		loop.Wait()
-	}
-}
-
-// followLog reads a log until the context ends.
-func (f *feeder) followLog(ctx context.Context, log string) {
-	said := ""
-	failed := func(err error) {
-		text := ""
-		if err != nil {
-			text = err.Error()
-		}
-		if text != said && text != "" {
-			f.log.Error("the MTA's log can't be followed; mail goes on", "key", "watch.log", "error", err)
-		} else if text != said {
-			f.log.Info("the MTA's log is followed", "log", log)
-		}
-		said = text
-	}
-	pos, err := f.store.Position(ctx, log)
-	if err != nil {
-		failed(err) // it is followed from now on
-	}
-	// What can't be kept is tried again: until then the log is not read on.
-	keep := func(found []maillog.Delivery, pos maillog.Position) {
-		for ctx.Err() == nil {
-			err := f.store.Deliveries(ctx, f.left, log, found, pos)
-			if err == nil || ctx.Err() != nil {
-				return
-			}
-			failed(err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(feedEvery):
-			}
-		}
-	}
-	if log == watch.Journald {
-		j, err := maillog.NewJournald(pos)
-		if err != nil {
-			failed(err)
-			return
-		}
-		j.Run(ctx, keep, failed)
-		return
-	}
-	maillog.NewFile(log, pos, f.env.now).Run(ctx, keep, failed)
 }

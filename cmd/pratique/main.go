@@ -56,7 +56,7 @@ func commands() []command {
 		{"queue", "[--config FILE] [-n 10] [--json]", "print what is in the MTA's queue, for where, and why it waits", printQueue},
 		{"check-queue", "[-w N] [-c N] [-W AGE] [-C AGE]", "tell Nagios or Icinga how long the MTA's queue is, and how old", checkQueue},
 		{"ingest", "[--config FILE] [--maildir FOLDER] [-v]", "read a bounce, complaint or report from standard input", ingest},
-		{"feedback", "[--since 1d] [-n 10] [--json] | recipient ADDRESS", "print what came back: bounces, complaints, DMARC and TLS reports", feedback},
+		{"feedback", "[--since 1d] [-n 10] [--json] | recipient ADDRESS | suppressed [remove ADDRESS…]", "print what came back: bounces, complaints, DMARC and TLS reports", feedback},
 		{"import", "opendkim [-o FILE] [--prove CORPUS] FILE", "translate the configuration of OpenDKIM", importConfig},
 		{"config", "[password]", "print the example configuration, which is its manual; or a password for the page", printExample},
 		{"version", "", "print the version", version},

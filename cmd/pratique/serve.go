@@ -189,6 +189,7 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.metrics.Broken(brokenDomains(a.signer))
 	d.alerts.Use(cfg.Alerts)
 	d.journal.Use(cfg.Journal)
+	d.counter.Remember(cfg.Watch.Suppress > 0)
 	d.shareLimits(cfg)
 	d.countFromZero(cfg)
 	d.alertBroken(a.signer)

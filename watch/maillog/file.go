@@ -9,8 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -19,8 +17,12 @@ import (
 type Position struct {
 	Inode  uint64 `json:"inode,omitempty"`
 	Offset int64  `json:"offset,omitempty"`
+	Head   mark   `json:"head,omitzero"`    // of the file: an inode comes again
 	Cursor string `json:"cursor,omitempty"` // of the journal
 }
+
+// anew is the position of a file that is to be read from its start.
+var anew = Position{Inode: ^uint64(0)}
 
 // pollEvery is how often a file is looked at.
 const pollEvery = time.Second
@@ -61,8 +63,15 @@ func (f *File) Close() error {
 // Read calls visit for what was logged since the last call. It returns what hinders
 // reading; the next call tries again.
 func (f *File) Read(visit func(Delivery)) error {
+	if err := f.readOn(visit); err != nil {
+		return fmt.Errorf("follow the mail log: %w", err)
+	}
+	return nil
+}
+
+func (f *File) readOn(visit func(Delivery)) error {
 	if f.file == nil {
-		if err := f.open(); err != nil {
+		if err := f.open(visit); err != nil {
 			return err
 		}
 	}
@@ -74,79 +83,77 @@ func (f *File) Read(visit func(Delivery)) error {
 		return nil // just being rotated
 	}
 	if err != nil {
-		return fmt.Errorf("follow the mail log: %w", err)
+		return err
 	}
 	if inode(info) == f.pos.Inode {
 		return nil
 	}
-	// It was renamed. Postfix writes into the old one until it opens the log anew, so
+	// It was renamed. The MTA writes into the old one until it opens the log anew, so
 	// the old one is read once more before the new one.
 	if err := f.lines(visit); err != nil {
 		return err
 	}
-	return f.follow(visit)
-}
-
-// follow goes on with the file that has the name now.
-func (f *File) follow(visit func(Delivery)) error {
 	if err := f.file.Close(); err != nil {
-		return fmt.Errorf("follow the mail log: %w", err)
+		return err
 	}
-	f.file, f.part, f.long = nil, nil, false
-	f.pos = Position{Inode: ^uint64(0)} // from the start of whatever is there
-	if err := f.open(); err != nil {
+	f.file, f.pos = nil, anew
+	if err := f.open(visit); err != nil {
 		return err
 	}
 	return f.lines(visit)
 }
 
-func (f *File) open() error {
-	path := f.path
-	if old, ok := f.rotatedAway(); ok {
-		path = old
+// open opens the file that has the name now, and goes to where it was read to. If
+// that was in a file that has gone from this name while nobody followed, the rest of
+// that one is read first, wherever it is now.
+func (f *File) open(visit func(Delivery)) error {
+	if f.movedAway() {
+		if err := f.finish(visit); err != nil {
+			return err
+		}
+		f.pos = anew
 	}
-	file, err := os.Open(path)
+	file, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) && f.pos == (Position{}) {
-		f.pos.Inode = ^uint64(0) // once it is there, all of it is new
+		f.pos = anew // once it is there, all of it is new
 	}
 	if err != nil {
-		return fmt.Errorf("follow the mail log: %w", err)
+		return err
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return errors.Join(fmt.Errorf("follow the mail log: %w", err), file.Close())
+		return errors.Join(err, file.Close())
 	}
-	switch {
-	case f.pos == Position{}:
+	if f.pos == (Position{}) {
 		f.pos.Offset = info.Size()
-	case f.pos.Inode != inode(info) || f.pos.Offset > info.Size():
-		f.pos.Offset = 0
 	}
 	f.pos.Inode = inode(info)
+	f.pos.Head.renew(file, f.pos.Offset)
 	if _, err := file.Seek(f.pos.Offset, io.SeekStart); err != nil {
-		return errors.Join(fmt.Errorf("follow the mail log: %w", err), file.Close())
+		return errors.Join(err, file.Close())
 	}
-	f.file, f.read = file, bufio.NewReaderSize(file, maxLine)
+	f.file, f.read, f.part, f.long = file, bufio.NewReaderSize(file, maxLine), nil, false
 	return nil
 }
 
-// rotatedAway finds the file that was read last under the name that it has now, if
-// it was renamed while nobody followed: logrotate adds ".1" or a date.
-func (f *File) rotatedAway() (string, bool) {
-	if info, err := os.Stat(f.path); f.pos.Inode == 0 || err != nil || inode(info) == f.pos.Inode {
-		return "", false
+// movedAway reports whether the name has another file than the one that was read.
+func (f *File) movedAway() bool {
+	if f.pos == (Position{}) || f.pos == anew {
+		return false
 	}
-	dir, name := filepath.Split(f.path)
-	entries, err := os.ReadDir(filepath.Clean(dir))
+	info, err := os.Stat(f.path)
 	if err != nil {
-		return "", false
+		return errors.Is(err, fs.ErrNotExist)
 	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), name) && inode(info) == f.pos.Inode {
-			return filepath.Join(dir, e.Name()), true
-		}
+	if inode(info) != f.pos.Inode && f.pos.Inode != anew.Inode || info.Size() < f.pos.Offset {
+		return true
 	}
-	return "", false
+	file, err := os.Open(f.path)
+	if err != nil {
+		return false // opening it again says what is wrong
+	}
+	defer file.Close()
+	return !f.pos.Head.of(file)
 }
 
 func inode(info fs.FileInfo) uint64 {
@@ -156,15 +163,21 @@ func inode(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// lines reads to the end of the file.
+// lines reads to the end of the file that is open, from its start if it was truncated.
 func (f *File) lines(visit func(Delivery)) error {
-	if info, err := f.file.Stat(); err == nil && info.Size() < f.pos.Offset { // truncated
+	if info, err := f.file.Stat(); err == nil && (info.Size() < f.pos.Offset || !f.pos.Head.of(f.file)) { // truncated
 		if _, err := f.file.Seek(0, io.SeekStart); err != nil {
-			return fmt.Errorf("follow the mail log: %w", err)
+			return err
 		}
 		f.read.Reset(f.file)
-		f.pos.Offset, f.part, f.long = 0, nil, false
+		f.pos = Position{Inode: f.pos.Inode}
+		f.part, f.long = nil, false
 	}
+	return f.toEnd(visit)
+}
+
+// toEnd reads lines to the end of what there is.
+func (f *File) toEnd(visit func(Delivery)) error {
 	for {
 		piece, err := f.read.ReadSlice('\n')
 		if f.part = append(f.part, piece...); len(f.part) > maxLine {
@@ -174,16 +187,25 @@ func (f *File) lines(visit func(Delivery)) error {
 		switch {
 		case err == nil:
 			f.pos.Offset += int64(len(f.part))
-			if d, ok := Parse(string(bytes.TrimRight(f.part, "\r\n")), f.now()); ok && !f.long {
-				visit(d)
+			if f.file != nil {
+				f.pos.Head.renew(f.file, f.pos.Offset)
+			}
+			if !f.long {
+				f.line(visit)
 			}
 			f.part, f.long = f.part[:0], false
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF):
 			return nil
 		default:
-			return fmt.Errorf("follow the mail log: %w", err)
+			return err
 		}
+	}
+}
+
+func (f *File) line(visit func(Delivery)) {
+	for _, d := range Parse(string(bytes.TrimRight(f.part, "\r\n")), f.now()) {
+		visit(d)
 	}
 }
 
@@ -193,6 +215,7 @@ func (f *File) Run(ctx context.Context, batch func([]Delivery, Position), failed
 	defer f.Close()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	begun := false
 	for {
 		var found []Delivery
 		err := f.Read(func(d Delivery) {
@@ -201,8 +224,10 @@ func (f *File) Run(ctx context.Context, batch func([]Delivery, Position), failed
 				found = nil
 			}
 		})
-		if len(found) > 0 {
+		// Where it begins is kept, too: the lines of a first pause are not the past.
+		if len(found) > 0 || !begun && err == nil {
 			batch(found, f.pos)
+			begun = true
 		}
 		failed(err)
 		select {

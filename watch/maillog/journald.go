@@ -2,30 +2,32 @@ package maillog
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
 // Journald follows the journal of systemd by journalctl(1).
 type Journald struct {
-	program string // path of journalctl
-	pos     Position
+	folder string // of journal files; "": the journal of this machine
+	pos    Position
+	find   func(string) (string, error) // of a program; see exec.LookPath
 }
 
-// NewJournald returns a follower that goes on behind a position; from the zero
-// Position it begins with what is logged from now on.
-func NewJournald(pos Position) (*Journald, error) {
-	program, err := exec.LookPath("journalctl")
-	if err != nil {
-		return nil, fmt.Errorf("follow the journal of systemd: %w", err)
-	}
-	return &Journald{program, pos}, nil
+// NewJournald returns a follower of the journal of this machine, or of the journal
+// files in a folder. It goes on behind a position; from the zero Position it begins
+// with what is logged from now on.
+func NewJournald(folder string, pos Position) *Journald {
+	return &Journald{folder, pos, exec.LookPath}
 }
 
 // How journalctl is followed.
@@ -34,14 +36,16 @@ const (
 	flushEvery   = time.Second
 )
 
-// Run reads until the context ends. A journalctl that ends is started again.
+// Run reads until the context ends. A journalctl that ends is started again; one that
+// is missing is looked for again. failed is told what hinders reading, and nil
+// when it works.
 func (j *Journald) Run(ctx context.Context, batch func([]Delivery, Position), failed func(error)) {
 	for ctx.Err() == nil {
-		err := j.once(ctx, batch, func() { failed(nil) })
+		err := j.once(ctx, batch, failed)
 		if ctx.Err() != nil {
 			return
 		}
-		failed(fmt.Errorf("follow the journal of systemd: journalctl ended: %w", err))
+		failed(fmt.Errorf("follow the journal of systemd: %w", err))
 		select {
 		case <-ctx.Done():
 		case <-time.After(restartAfter):
@@ -49,19 +53,39 @@ func (j *Journald) Run(ctx context.Context, batch func([]Delivery, Position), fa
 	}
 }
 
+// arguments are those of journalctl. Seen with systemd 252: --follow alone shows the
+// current boot only, so that what was logged before a reboot would be lost, and
+// --boot=all does not change that; --merge does, which also shows the journals of
+// other machines, so the machine is named. --follow also cuts what lies behind a
+// cursor to ten lines, unless --no-tail is given; and without --all a field of more
+// than 4096 octets is null.
 func (j *Journald) arguments() []string {
-	args := []string{"--follow", "--output=json", "--no-pager", "--quiet", "SYSLOG_FACILITY=2"} // LOG_MAIL
+	args := []string{"--follow", "--merge", "--all", "--output=json", "--no-pager"}
 	if j.pos.Cursor != "" {
-		return append(args, "--after-cursor="+j.pos.Cursor)
+		args = append(args, "--no-tail", "--after-cursor="+j.pos.Cursor)
+	} else {
+		args = append(args, "--lines=0")
 	}
-	return append(args, "--lines=0")
+	if j.folder != "" {
+		args = append(args, "--directory="+j.folder)
+	} else if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(bytes.TrimSpace(id)) > 0 {
+		args = append(args, "_MACHINE_ID="+string(bytes.TrimSpace(id)))
+	}
+	return append(args, "SYSLOG_FACILITY=2") // LOG_MAIL
 }
 
-func (j *Journald) once(ctx context.Context, batch func([]Delivery, Position), works func()) error {
+// once follows with one journalctl, until that ends.
+func (j *Journald) once(ctx context.Context, batch func([]Delivery, Position), failed func(error)) error {
+	program, err := j.find("journalctl")
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.program, j.arguments()...)
+	cmd := exec.CommandContext(ctx, program, j.arguments()...)
 	cmd.WaitDelay = time.Second
+	complaint := &complaints{}
+	cmd.Stderr = complaint
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -69,7 +93,6 @@ func (j *Journald) once(ctx context.Context, batch func([]Delivery, Position), w
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	works()
 	entries := make(chan entry, maxBatch)
 	read := make(chan error, 1)
 	go func() {
@@ -81,13 +104,18 @@ func (j *Journald) once(ctx context.Context, batch func([]Delivery, Position), w
 		})
 		close(entries)
 	}()
-	j.collect(entries, batch)
+	j.collect(entries, batch, func() { failed(complaint.err()) })
 	cancel()
-	return errors.Join(<-read, cmd.Wait())
+	err = errors.Join(<-read, cmd.Wait())
+	if err == nil {
+		err = errors.New("it ended")
+	}
+	return errors.Join(fmt.Errorf("journalctl: %w", err), complaint.err())
 }
 
-// collect hands over what comes, together with what comes soon after.
-func (j *Journald) collect(entries <-chan entry, batch func([]Delivery, Position)) {
+// collect hands over what comes, together with what comes soon after, and lets works
+// be known now and then.
+func (j *Journald) collect(entries <-chan entry, batch func([]Delivery, Position), works func()) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	var found []Delivery
@@ -105,16 +133,39 @@ func (j *Journald) collect(entries <-chan entry, batch func([]Delivery, Position
 				return
 			}
 			j.pos = Position{Cursor: e.cursor}
-			if d, ok := ParseMessage(e.at, e.program, e.message); ok {
-				found = append(found, d)
-			}
-			if len(found) >= maxBatch {
+			if found = append(found, ParseMessage(e.at, e.program, e.message)...); len(found) >= maxBatch {
 				flush()
 			}
 		case <-tick.C:
 			flush()
+			works()
 		}
 	}
+}
+
+// complaints keeps the beginning of what journalctl complains about, such as that
+// this user may not see the journal: then it shows nothing, and goes on.
+type complaints struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const maxComplaint = 1000
+
+func (c *complaints) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text = append(c.text, p[:min(len(p), maxComplaint-len(c.text))]...)
+	return len(p), nil
+}
+
+func (c *complaints) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := strings.Join(strings.Fields(string(c.text)), " "); text != "" {
+		return fmt.Errorf("journalctl says: %s", text)
+	}
+	return nil
 }
 
 // entry is one line of the journal.
@@ -155,13 +206,13 @@ func (t *text) UnmarshalJSON(data []byte) error {
 		*t = text(s)
 		return nil
 	}
-	var octets []uint8
 	var numbers []int
 	if err := json.Unmarshal(data, &numbers); err != nil {
 		return err
 	}
-	for _, n := range numbers {
-		octets = append(octets, uint8(n))
+	octets := make([]byte, len(numbers))
+	for i, n := range numbers {
+		octets[i] = byte(n)
 	}
 	*t = text(octets)
 	return nil

@@ -1,6 +1,8 @@
 package maillog
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -28,17 +30,35 @@ func TestParse(t *testing.T) {
 		"2026-11-28T14:31:32.000000+01:00 mail postfix/smtp[19863]: " + bounced, // rsyslog
 		"<22>Nov 28 13:31:32 mail postfix/smtp[19863]: " + bounced,
 		"<22>1 2026-11-28T13:31:32Z mail.example.org postfix/smtp 19863 - - " + bounced, // RFC 5424
+		"Nov 28 13:31:32.417 mail postfix/smtp[19863]: " + bounced,                      // syslog-ng, frac-digits
+		"2026-11-28 13:31:32,417 mail postfix/smtp[19863]: " + bounced,                  // a template of somebody
+		"2026-11-28 13:31:32 mail postfix/smtp[19863]: " + bounced,
+		"Nov 28 13:31:32 mail mail.info postfix/smtp[19863]: " + bounced,             // busybox
+		"Nov 28 13:31:32 mail <mail.info> postfix/smtp[19863]: " + bounced,           // FreeBSD, syslogd -v
+		"Nov 28 13:31:32 mail postfix/smtp[19863]: [ID 197553 mail.info] " + bounced, // Solaris
+		"Nov 28 13:31:32  mail  postfix/smtp[19863]: " + bounced,
 		"1 2026-11-28T13:31:32Z mail.example.org postfix/smtp 19863 - [origin ip=\"192.0.2.9\" x=\"a b\"] \xef\xbb\xbf" + bounced,
 	} {
-		got, ok := Parse(line, now)
-		got.At = got.At.UTC()
-		if !ok || !reflect.DeepEqual(got, want) {
-			t.Errorf("%.60q: %v\n got %+v\nwant %+v", line, ok, got, want)
+		got := Parse(line, now)
+		if len(got) == 1 {
+			got[0].At = got[0].At.UTC().Truncate(time.Second)
+		}
+		if !reflect.DeepEqual(got, []Delivery{want}) {
+			t.Errorf("%.60q:\n got %+v\nwant %+v", line, got, want)
 		}
 	}
 }
 
-func TestParseMessage(t *testing.T) {
+// brief shows what was read of a message, a line for each recipient.
+func brief(all []Delivery) string {
+	var lines []string
+	for _, d := range all {
+		lines = append(lines, fmt.Sprintf("%s %s %s %s %v %s %s %s", d.QueueID, d.Recipient, d.Original, d.Relay, d.Delay, d.Code, d.Status, d.Text))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestPostfixLines(t *testing.T) {
 	for _, c := range []struct{ program, message, want string }{
 		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=none, delay=3600, delays=3600/0/0/0, dsn=4.4.1, status=deferred (connect to mx[192.0.2.1]:25: Connection refused)",
 			"9F1A2B3C4D a@example.net   1h0m0s 4.4.1 deferred connect to mx[192.0.2.1]:25: Connection refused"},
@@ -46,23 +66,62 @@ func TestParseMessage(t *testing.T) {
 			"9F1A2B3C4D a@example.net b@example.org mx.example.net 1.5s 2.0.0 sent 250 2.0.0 Ok: queued as X"},
 		{"postfix/lmtp", `9F1A2B3C4D: to=<"a, b"@example.net>, relay=mail[private/dovecot-lmtp], delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (250)`,
 			`9F1A2B3C4D "a, b"@example.net  mail 100ms 2.0.0 sent 250`},
+		{"postfix/smtp", `9F1A2B3C4D: to=<"a>, status=sent (no)"@example.net>, relay=none, delay=1, dsn=5.1.2, status=bounced (x)`,
+			`9F1A2B3C4D "a>, status=sent (no)"@example.net   1s 5.1.2 bounced x`},
 		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=mx[192.0.2.1]:25, delay=1, dsn=5.0.0, status=SOFTBOUNCE (host said: 550 no)",
 			"9F1A2B3C4D a@example.net  mx 1s 5.0.0 deferred host said: 550 no"},
 		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=none, delay=x, dsn=5.0.0, status=bounced", "9F1A2B3C4D a@example.net   0s 5.0.0 bounced "},
+		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=mx.example.net[192.0.2.1]:25, delay=1, dsn=5.7.1, status=bounced (host mx.example.net[192.0.2.1] said: 550-5.7.1 (see (http://x.example/)) 550 5.7.1 blocked (in reply to end of DATA command))",
+			"9F1A2B3C4D a@example.net  mx.example.net 1s 5.7.1 bounced host mx.example.net[192.0.2.1] said: 550-5.7.1 (see (http://x.example/)) 550 5.7.1 blocked (in reply to end of DATA command)"},
+		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=mx.example.net[192.0.2.1]:25, delay=1, dsn=4.2.2, status=deferred (host mx.example.net[192.0.2.1] said: 452 4.2.2 mailbox fu",
+			"9F1A2B3C4D a@example.net  mx.example.net 1s 4.2.2 deferred host mx.example.net[192.0.2.1] said: 452 4.2.2 mailbox fu"}, // cut off by a syslog
+		{"postfix/pipe", "9F1A2B3C4D: to=<a@example.net>, relay=vacation, delay=1, dsn=2.0.0, status=sent (delivered via vacation service)", "9F1A2B3C4D a@example.net  vacation 1s 2.0.0 sent delivered via vacation service"},
+		{"postfix/local", "9F1A2B3C4D: to=<a@example.net>, relay=local, delay=1, dsn=2.0.0, status=sent (delivered to command: /usr/bin/procmail -t)", "9F1A2B3C4D a@example.net  local 1s 2.0.0 sent delivered to command: /usr/bin/procmail -t"},
+		{"postfix/virtual", "9F1A2B3C4D: to=<a@example.net>, orig_to=<>, relay=virtual, delay=1, dsn=5.1.1, status=bounced (unknown user: \"a@example.net\")", "9F1A2B3C4D a@example.net  virtual 1s 5.1.1 bounced unknown user: \"a@example.net\""},
+		{"postfix/smtp", "9F1A2B3C4D: to=<jürgen@bücher.example>, relay=none, delay=1, dsn=5.6.7, status=bounced (SMTPUTF8 is required, but was not offered by host mx[192.0.2.1])",
+			"9F1A2B3C4D jürgen@bücher.example   1s 5.6.7 bounced SMTPUTF8 is required, but was not offered by host mx[192.0.2.1]"},
+		{"postfix/qmgr", "9F1A2B3C4D: from=<a@example.net>, status=expired, returned to sender", "9F1A2B3C4D    0s  expired too long in the queue"},
+		{"postfix/qmgr", "9F1A2B3C4D: from=<>, status=force-expired, returned to sender", "9F1A2B3C4D    0s  expired too long in the queue"},
 		// None of ours.
+		{"postfix/qmgr", "9F1A2B3C4D: from=<a@example.net>, size=297, nrcpt=1 (queue active)", ""},
 		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=local, dsn=2.0.0, status=deliverable (delivers to command)", ""},
-		{"postfix/qmgr", "9F1A2B3C4D: from=<a@example.net>, status=expired, returned to sender", ""},
+		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, relay=local, dsn=5.0.0, status=undeliverable (host said: 550 no)", ""}, // a probe of address verification
 		{"postfix/smtp", "9F1A2B3C4D: to=<a@example.net>, status", ""},
 		{"postfix/smtp", "warning: something status=sent", ""},
 		{"postfix/smtp", "NOQUEUE!: to=<a>, status=sent (x)", ""},
 		{"myapp", "9F1A2B3C4D: to=<a@example.net>, relay=none, status=sent (x)", ""},
 	} {
-		d, ok := ParseMessage(now, c.program, c.message)
-		got := ""
-		if ok {
-			got = fmt.Sprintf("%s %s %s %s %v %s %s %s", d.QueueID, d.Recipient, d.Original, d.Relay, d.Delay, d.Code, d.Status, d.Text)
+		if got := brief(ParseMessage(now, c.program, c.message)); got != c.want {
+			t.Errorf("%s\n got %q\nwant %q", c.message, got, c.want)
 		}
-		if got != c.want {
+	}
+}
+
+// Lines as sendmail 8.15 to 8.17 writes them (deliver.c, logdelivery).
+func TestSendmailLines(t *testing.T) {
+	const id = "6ASDX3ZL023147"
+	for _, c := range []struct{ message, want string }{
+		{id + ": to=<a@example.net>,<b@example.net>, ctladdr=<sender@example.org> (1000/1000), delay=00:00:03, xdelay=00:00:02, mailer=esmtp, pri=150345, relay=mx.example.net. [192.0.2.1], dsn=2.0.0, stat=Sent (Ok: queued as 4jcB, with, commas)",
+			id + " a@example.net  mx.example.net 3s 2.0.0 sent Ok: queued as 4jcB, with, commas\n" + id + " b@example.net  mx.example.net 3s 2.0.0 sent Ok: queued as 4jcB, with, commas"},
+		{id + ": to=a@example.net,root, delay=1+02:03:04, xdelay=00:00:02, mailer=esmtp, pri=1, relay=mx.example.net. [192.0.2.1], dsn=4.0.0, stat=Deferred: 450 4.2.0 come back later",
+			id + " a@example.net  mx.example.net 26h3m4s 4.0.0 deferred 450 4.2.0 come back later"},
+		{id + ": to=<a@example.net>, delay=00:00:01, mailer=esmtp, relay=mx.example.net., dsn=4.0.0, stat=Deferred: Connection refused by mx.example.net.", id + " a@example.net  mx.example.net 1s 4.0.0 deferred Connection refused by mx.example.net."},
+		{id + ": to=<a@example.net>, delay=00:00:01, mailer=esmtp, relay=mx.example.net. [192.0.2.1], dsn=5.1.1, stat=User unknown", id + " a@example.net  mx.example.net 1s 5.1.1 bounced User unknown"},
+		{id + ": to=<a@example.net>, delay=00:00:01, mailer=esmtp, relay=mx.example.net. [192.0.2.1], dsn=5.0.0, reply=550 5.7.1 blocked using zen.spamhaus.org, stat=Service unavailable",
+			id + " a@example.net  mx.example.net 1s 5.0.0 bounced 550 5.7.1 blocked using zen.spamhaus.org (Service unavailable)"},
+		{id + ": to=<a@nowhere.example>, delay=00:00:01, mailer=esmtp, relay=nowhere.example, dsn=5.1.2, stat=Host unknown (Name server: nowhere.example: host not found)", id + " a@nowhere.example  nowhere.example 1s 5.1.2 bounced Host unknown (Name server: nowhere.example: host not found)"},
+		{id + ": to=<a@example.net>, delay=00:00:01, mailer=esmtp, dsn=4.3.0, stat=Operating system error", id + " a@example.net   1s 4.3.0 deferred Operating system error"},
+		{id + ": to=<a@example.net>, stat=Sent", id + " a@example.net   0s  sent "},
+		{id + ": 6ASDX3m5023150: DSN: Cannot send message for 5 days", id + "    0s  expired Cannot send message for 5 days"},
+		// None of ours.
+		{id + ": to=<a@example.net>, delay=00:00:00, mailer=esmtp, pri=30000, stat=queued", ""},
+		{id + ": to=<a@example.net>, delay=99:99:99, mailer=esmtp, pri=30000, stat=queued (x)", ""},
+		{id + ": 6ASDX3m5023150: DSN: Warning: could not send message for past 4 hours", ""},
+		{id + ": to=\"|/usr/bin/vacation a@example.net\", ctladdr=a, delay=00:00:00, mailer=prog, dsn=2.0.0, stat=Sent", ""},
+		{id + ": from=<a@example.org>, size=100, class=0, nrcpts=1, msgid=<x@example.org>, stat=Sent", ""},
+		{id + ": to=<a@example.net>", ""},
+	} {
+		if got := brief(ParseMessage(now, "sm-mta", c.message)); got != c.want {
 			t.Errorf("%s\n got %q\nwant %q", c.message, got, c.want)
 		}
 	}
@@ -70,10 +129,28 @@ func TestParseMessage(t *testing.T) {
 
 // A time without a year is of the last year in which it was.
 func TestYear(t *testing.T) {
-	line := func(stamp string) string { return stamp + " mail postfix/smtp[1]: " + bounced }
-	for stamp, want := range map[string]int{"Nov 28 13:31:32": 2026, "Nov 28 23:59:59": 2026, "Dec 31 23:59:59": 2025, "Jan  1 00:00:00": 2026} {
-		if d, ok := Parse(line(stamp), now); !ok || d.At.Year() != want {
-			t.Errorf("%s: %v %v", stamp, d.At, ok)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		stamp string
+		now   time.Time
+		want  string
+	}{
+		{"Nov 28 13:31:32", now, "2026-11-28T13:31:32Z"},
+		{"Nov 28 23:59:59", now, "2026-11-28T23:59:59Z"},
+		{"Dec 31 23:59:59", now, "2025-12-31T23:59:59Z"},
+		{"Jan  1 00:00:00", now, "2026-01-01T00:00:00Z"},
+		{"Dec 31 23:59:59", time.Date(2027, 1, 1, 0, 0, 1, 0, time.UTC), "2026-12-31T23:59:59Z"},
+		{"Jan  1 00:00:01", time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), "2027-01-01T00:00:01Z"}, // the other clock is ahead
+		{"Feb 29 12:00:00", time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC), "2028-02-29T12:00:00Z"},
+		{"Nov 28 13:31:32", now.In(berlin), "2026-11-28T13:31:32+01:00"},
+		{"Jul  1 13:31:32", now.In(berlin), "2026-07-01T13:31:32+02:00"},
+	} {
+		got := Parse(c.stamp+" mail postfix/smtp[1]: "+bounced, c.now)
+		if len(got) != 1 || got[0].At.Format(time.RFC3339) != c.want {
+			t.Errorf("%s: %+v", c.stamp, got)
 		}
 	}
 }
@@ -149,9 +226,7 @@ func TestFollow(t *testing.T) {
 	expect(t, f, "7")
 
 	// Truncated (copytruncate).
-	if err := os.Truncate(l.path, 0); err != nil {
-		t.Fatal(err)
-	}
+	truncate(t, l.path)
 	l.write(l.line()[:0] + "x\n")
 	expect(t, f)
 	l.write(l.line())
@@ -201,18 +276,99 @@ func TestGoOn(t *testing.T) {
 	pos = again.Position()
 	again.Close()
 
-	// Rotated and compressed: what was in it can't be had, the new one is read whole.
+	// Truncated after it was copied, and grown beyond what was read of it.
+	l.write(l.line())
+	content, err := os.ReadFile(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.path+".1", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	truncate(t, l.path)
+	for range 4 {
+		l.write(l.line())
+	}
+	again = NewFile(l.path, pos, clock)
+	expect(t, again, "5", "6", "7", "8", "9")
+	pos = again.Position()
+	again.Close()
+
+	// Rotated and compressed.
+	l.write(l.line())
+	compress(t, l.path, l.path+".2.gz")
+	if err := os.Remove(l.path); err != nil {
+		t.Fatal(err)
+	}
+	l.write(l.line())
+	again = NewFile(l.path, pos, clock)
+	expect(t, again, "10", "11")
+	pos = again.Position()
+	again.Close()
+
+	// Gone: what was in it can't be had, the new one is read whole.
 	if err := os.Remove(l.path); err != nil {
 		t.Fatal(err)
 	}
 	l.write(l.line() + l.line())
-	if again = NewFile(l.path, pos, clock); again.pos.Inode == 0 {
-		t.Fatal("no inode")
+	again = NewFile(l.path, pos, clock)
+	expect(t, again, "12", "13")
+	again.Close()
+}
+
+// A file that is compressed is not whole yet, or damaged: what there is, is read.
+func TestFinishDamaged(t *testing.T) {
+	l := &log{T: t, path: filepath.Join(t.TempDir(), "mail.log")}
+	l.write("x\n")
+	f := NewFile(l.path, Position{}, clock)
+	expect(t, f)
+	l.write(l.line())
+	expect(t, f, "1")
+	pos := f.Position()
+	f.Close()
+	for range 100 {
+		l.write(l.line())
 	}
-	if got := ids(t, again); got[len(got)-1] != "6" {
+	compress(t, l.path, l.path+".1.gz")
+	packed, err := os.ReadFile(l.path + ".1.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.path+".1.gz", packed[:len(packed)-20], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(l.path); err != nil {
+		t.Fatal(err)
+	}
+	l.n = 200
+	l.write(l.line())
+	again := NewFile(l.path, pos, clock)
+	got := ids(t, again)
+	if len(got) < 2 || got[0] != "2" || got[len(got)-1] != "201" {
 		t.Errorf("read %q", got)
 	}
 	again.Close()
+}
+
+func truncate(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compress(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err = z.Write(text)
+	if err := errors.Join(err, z.Close(), os.WriteFile(to, packed.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func rename(t *testing.T, from, to string) {
@@ -237,7 +393,8 @@ func TestJournald(t *testing.T) {
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	j := &Journald{program, Position{}}
+	j := NewJournald("", Position{})
+	j.find = func(string) (string, error) { return program, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var got []Delivery
@@ -252,17 +409,21 @@ func TestJournald(t *testing.T) {
 	if len(got) != 2 || got[0].Status != Deferred || got[0].At.Unix() != 1795872692 || got[1].Recipient != "\xfc@b" || pos.Cursor != "c3" {
 		t.Errorf("got %+v, %+v", got, pos)
 	}
-	if args := strings.Join((&Journald{program, pos}).arguments(), " "); !strings.Contains(args, "--after-cursor=c3") || strings.Contains(args, "--lines") {
+	if args := strings.Join(NewJournald("", pos).arguments(), " "); !strings.Contains(args, "--after-cursor=c3") || strings.Contains(args, "--lines") {
 		t.Errorf("arguments %s", args)
 	}
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add("Nov 28 13:31:32 mail postfix/smtp[19863]: " + bounced)
+	f.Add("Nov 28 13:31:32 mail sm-mta[1]: 6ASDX3ZL023147: to=<a@example.net>,b@example.net, delay=1+00:00:03, relay=mx. [192.0.2.1], dsn=4.0.0, reply=450 x, stat=Deferred: y")
+	f.Add("Nov 28 13:31:32 mail postfix/qmgr[1]: 9F1A2B3C4D: from=<a@example.net>, status=expired, returned to sender")
 	f.Add("<22>1 2026-11-28T13:31:32Z mail postfix/smtp 1 - [a b=\"c\"] " + bounced)
 	f.Fuzz(func(t *testing.T, line string) {
-		if d, ok := Parse(line, now); ok && (d.QueueID == "" || d.Status == "" || d.Delay < 0) {
-			t.Errorf("%q: %+v", line, d)
+		for _, d := range Parse(line, now) {
+			if d.QueueID == "" || d.Status == "" || d.Delay < 0 || d.Recipient == "" && d.Original == "" && d.Status != Expired && !strings.Contains(line, "to=<>") {
+				t.Errorf("%q: %+v", line, d)
+			}
 		}
 	})
 }
