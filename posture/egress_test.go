@@ -1,8 +1,6 @@
 package posture
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -19,12 +17,6 @@ func TestPublic(t *testing.T) {
 	}
 	if got := fmt.Sprint(Public(append(addrs, &net.TCPAddr{}))); got != "[192.0.2.25 2001:db8::25]" {
 		t.Error(got)
-	}
-}
-
-func TestNoPostfix(t *testing.T) {
-	if _, err := AskPostfix(t.Context(), func(context.Context, ...string) (string, error) { return "", errors.New("not there") }); err == nil {
-		t.Error("no error")
 	}
 }
 

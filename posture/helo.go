@@ -11,8 +11,22 @@ import (
 	"pratique/posture/spf"
 )
 
-// helo looks at the name that the MTA says in HELO (RFC 5321 4.1.1.1).
+// helo looks at the names that the MTA says in HELO (RFC 5321 4.1.1.1).
 func (a *audit) helo(ctx context.Context) []Finding {
+	if len(a.Routes) == 0 {
+		return a.heloOf(ctx)
+	}
+	var found []Finding
+	for _, r := range a.Routes {
+		way := *a
+		way.Hostname, way.HostnameSource, way.Addresses = r.Helo, r.Source, r.Addresses
+		found = append(found, way.heloOf(ctx)...)
+	}
+	return found
+}
+
+// heloOf looks at the name of one way out.
+func (a *audit) heloOf(ctx context.Context) []Finding {
 	about := func(code string, s Status, text string) Finding {
 		return Finding{Topic: "helo", Subject: or(a.Hostname, "this host"), Code: code, Status: s, Found: text}
 	}

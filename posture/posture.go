@@ -102,6 +102,7 @@ type Subject struct {
 	AddressSource  string
 	// NoAddress is why there are no addresses.
 	NoAddress string
+	Routes    []Route // the ways by which mail leaves, if they differ: then HELO is judged by them
 	Pairs     []Pair
 	Left      int // domains that are not looked at, because there are too many
 	Keys      []Key

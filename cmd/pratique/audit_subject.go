@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -54,12 +50,13 @@ func auditSubject(ctx context.Context, e *env, cfg *configs.Config, f auditFlags
 		return posture.Subject{}, err
 	}
 	s := posture.Subject{Ports: auditPorts(cfg)}
-	mta, err := posture.AskPostfix(ctx, postconf(f.postfix))
-	if err != nil && f.postfix != "" {
+	routes, err := routesOf(ctx, f.postfix)
+	if err != nil {
 		return s, err
 	}
-	auditAddresses(&s, cfg, mta)
-	auditHostname(&s, cfg, mta)
+	auditAddresses(&s, cfg, routes)
+	auditHostname(&s, cfg, routes)
+	auditRoutes(&s, cfg, routes)
 	kept, err := store.Keys()
 	if err != nil {
 		return s, keysHint(err, store)
@@ -69,72 +66,6 @@ func auditSubject(ctx context.Context, e *env, cfg *configs.Config, f auditFlags
 	}
 	s.Keys, err = auditKeys(cfg, store, kept, s.Pairs)
 	return s, err
-}
-
-// postconfPatience bounds a run of postconf.
-const postconfPatience = 10 * time.Second
-
-// postconf runs Postfix's postconf; dir is the folder of its main.cf, "": the usual one.
-func postconf(dir string) posture.Postconf {
-	return func(ctx context.Context, args ...string) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, postconfPatience)
-		defer cancel()
-		path, err := exec.LookPath("postconf")
-		if err != nil {
-			path = "/usr/sbin/postconf" // not in the PATH of every user
-		}
-		if dir != "" {
-			args = append([]string{"-c", dir}, args...)
-		}
-		cmd := exec.CommandContext(ctx, path, args...)
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
-		}
-		return stdout.String(), nil
-	}
-}
-
-// auditAddresses are those of the configuration, else those that Postfix is told to
-// use, else those of the interfaces.
-func auditAddresses(s *posture.Subject, cfg *configs.Config, mta posture.MTA) {
-	for _, text := range cfg.Egress {
-		s.Addresses = append(s.Addresses, netip.MustParseAddr(text).Unmap()) // valid, or it would not have been loaded
-	}
-	if s.AddressSource = "of the configuration"; len(s.Addresses) > 0 {
-		return
-	}
-	if s.Addresses, s.AddressSource = mta.Addresses, "Postfix: smtp_bind_address"; len(s.Addresses) > 0 {
-		return
-	}
-	s.AddressSource = "of the interfaces"
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		s.NoAddress = err.Error()
-		return
-	}
-	if s.Addresses = posture.Public(addrs); len(s.Addresses) == 0 {
-		s.NoAddress = "the interfaces have private ones only, so a router changes them on the way"
-	}
-}
-
-// auditHostname is the HELO name: that of the configuration, else Postfix's, else the system's.
-func auditHostname(s *posture.Subject, cfg *configs.Config, mta posture.MTA) {
-	switch {
-	case cfg.Hostname != "":
-		s.Hostname, s.HostnameSource = cfg.Hostname, "of the configuration"
-	case mta.Helo != "":
-		s.Hostname, s.HostnameSource = mta.Helo, "Postfix: smtp_helo_name"
-	default:
-		s.Hostname, s.HostnameSource = hostname(cfg), "the system's name"
-	}
-	s.Hostname = strings.ToLower(strings.TrimSuffix(s.Hostname, "."))
-	if cfg.Hostname != "" && mta.Helo != "" && mta.Helo != s.Hostname {
-		s.Notes = append(s.Notes, posture.Finding{Topic: "helo", Subject: s.Hostname, Code: "helo_differs", Status: posture.Info,
-			Found: fmt.Sprintf("Postfix says %s in HELO (smtp_helo_name), the configuration has hostname = %q", mta.Helo, s.Hostname),
-			Means: "what the configuration names is looked at"})
-	}
 }
 
 // auditPorts are the mail server's ports. One that the configuration does not name need not be there.

@@ -23,7 +23,7 @@ func TestAuditAsksPostfix(t *testing.T) {
 	for name, text := range map[string]string{
 		"main.cf": "compatibility_level = 3.6\nmyhostname = Out.example.org\nsmtp_helo_name = $myhostname\nsmtp_bind_address = 192.0.2.25\nsmtp_bind_address6 = [2001:db8::25]\n",
 		"master.cf": "smtp unix - - n - - smtp\nbulk unix - - n - - smtp\n  -o smtp_bind_address=192.0.2.26\n  -o smtp_helo_name=bulk.example.org\n" +
-			"any unix - - n - - smtp\n  -o smtp_bind_address=0.0.0.0\n",
+			"same unix - - n - - smtp\n  -o smtp_tls_security_level=encrypt\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -35,6 +35,13 @@ func TestAuditAsksPostfix(t *testing.T) {
 	}
 	if got := strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(joined(s))); !reflect.DeepEqual(got, []string{"192.0.2.25", "2001:db8::25", "192.0.2.26"}) {
 		t.Errorf("%v", got)
+	}
+	want := []posture.Route{
+		{Helo: "out.example.org", Source: "Postfix: smtp_helo_name", Addresses: s.Addresses[:2]},
+		{Helo: "bulk.example.org", Source: "Postfix: smtp_helo_name of bulk/unix", Addresses: s.Addresses[1:3]},
+	}
+	if !reflect.DeepEqual(s.Routes, want) {
+		t.Errorf("%+v", s.Routes)
 	}
 	s = subjectOf(t, "egress = [\"203.0.113.1\"]\nhostname = \"mail.example.com\"\n", auditFlags{postfix: dir})
 	if joined(s) != "203.0.113.1" || s.Hostname != "mail.example.com" || len(s.Notes) != 1 || s.Notes[0].Code != "helo_differs" {
