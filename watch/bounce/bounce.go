@@ -61,7 +61,9 @@ const maxRecipients = 1000
 func Parse(message *parts.Part) *Report {
 	l := readLetter(message)
 	r := standard(message)
-	if r == nil && fromMailer(message) {
+	if r != nil {
+		r.behindAlias(l)
+	} else if fromMailer(message) {
 		if r = statusInText(l); r == nil {
 			r = inWords(l)
 		}

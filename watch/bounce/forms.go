@@ -234,12 +234,38 @@ func eximForm(l *letter) []Recipient {
 		r := Recipient{Final: address}
 		for _, f := range found {
 			if strings.EqualFold(f.Final, address) || strings.EqualFold(f.Original, address) || len(found) == 1 && len(wanted) == 1 {
-				r.Diagnostic = f.Diagnostic
+				r.Original, r.Diagnostic = f.Original, f.Diagnostic
 			}
 		}
 		kept = append(kept, r)
 	}
 	return kept
+}
+
+// behindAlias puts the addresses that failed into a status of Exim, which names only the
+// alias that they came from, once for each, and may give one the words about another.
+func (r *Report) behindAlias(l *letter) {
+	if l.header.Get("X-Failed-Recipients") == "" {
+		return
+	}
+	found := eximForm(l)
+	if len(found) != len(r.Recipients) {
+		return
+	}
+	told := map[string]int{}
+	for i := range found {
+		told[strings.ToLower(r.Recipients[i].Final)]++
+		told[strings.ToLower(found[i].Original)]--
+	}
+	for _, n := range told {
+		if n != 0 {
+			return
+		}
+	}
+	for i := range found {
+		found[i].Action = r.Recipients[i].Action
+	}
+	r.Recipients = found
 }
 
 var indented = regexp.MustCompile(`(?m)^[ \t]+([^\s<>()\[\]:;@\\,"]{1,64}@[^\s<>()\[\]:;@\\,"']{1,253}?):?[ \t]*$`)

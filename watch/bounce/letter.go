@@ -215,7 +215,9 @@ func (l *letter) say(recipients []Recipient) {
 		if byStatus.Class == reason.Unknown {
 			said = append(said, l.whole())
 		}
-		r.Diagnostic = better(append([]string{r.Diagnostic}, said...))
+		if words := better(said); tells(words) || r.Diagnostic == "" && byStatus.Class == reason.Unknown {
+			r.Diagnostic = words
+		}
 	}
 }
 
