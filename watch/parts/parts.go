@@ -331,22 +331,53 @@ func hexAt(line []byte, at int) int {
 	return -1
 }
 
+// decodeBase64 passes over what is none of the alphabet. Behind padding it goes on where
+// whole lines of base64 follow, as of a body that was encoded piece by piece; anything
+// else there is a footer.
 func decodeBase64(body []byte) []byte {
-	if end := bytes.IndexByte(body, '='); end >= 0 {
-		body = body[:end] // what follows the padding is not part of it
-	}
+	var out []byte
 	clean := make([]byte, 0, len(body))
-	for _, c := range body {
-		if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' {
-			clean = append(clean, c)
+	padded := false
+	for at := 0; at < len(body); {
+		var line []byte
+		line, at = cutLine(body, at)
+		if padded && !wholeBase64(line) {
+			break
+		}
+		for _, c := range line {
+			if inBase64(c) {
+				clean = append(clean, c)
+			} else if c == '=' {
+				padded = true
+				out = appendBase64(out, clean)
+				clean = clean[:0]
+			}
 		}
 	}
+	return appendBase64(out, clean)
+}
+
+func inBase64(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/'
+}
+
+func wholeBase64(line []byte) bool {
+	line = bytes.TrimRight(line, " \t")
+	for _, c := range bytes.TrimRight(line, "=") {
+		if !inBase64(c) {
+			return false
+		}
+	}
+	return len(line)%4 == 0
+}
+
+// appendBase64 decodes what is of the alphabet only; what is short at the end is lost.
+func appendBase64(out, clean []byte) []byte {
 	if len(clean)%4 == 1 {
 		clean = clean[:len(clean)-1]
 	}
-	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
-	n, _ := base64.RawStdEncoding.Decode(out, clean) // the alphabet was seen to; what is short at the end is lost
-	return out[:n]
+	out, _ = base64.RawStdEncoding.AppendDecode(out, clean)
+	return out
 }
 
 // Text returns the body as text in UTF-8: decoded, html without its tags, cut at a bound.

@@ -43,6 +43,7 @@ func TestRead(t *testing.T) {
 		"broken parameter": {"Content-Type: multipart/mixed; charset; boundary=\"b\"; boundary=c\n\n--b\n\none\n--b--\n", "multipart/mixed\n text/plain \"one\"\n"},
 		"digest":           {"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\n\none\n--b--\n", "multipart/digest\n message/rfc822\n  text/plain \"one\"\n"},
 		"base64":           {"Content-Transfer-Encoding: BASE64\n\naGVs\nbG8=\nxxxx!", "text/plain \"hello\"\n"},
+		"base64 in pieces": {"Content-Transfer-Encoding: base64\n\naGVs\nbG8=\nIHlv\ndQ==\n-- \nfoot\n", "text/plain \"hello you\"\n"},
 		"broken base64":    {"Content-Transfer-Encoding: base64\n\naGVsbG8h*a", "text/plain \"hello!\"\n"},
 		"quoted-printable": {"Content-Transfer-Encoding: quoted-printable\n\nh=C3=BC=\nx", "text/plain \"hüx\"\n"},
 		"broken quoted":    {"Content-Transfer-Encoding: quoted-printable\n\na=zz=3d b= \nc=\n", "text/plain \"a=zz= bc\"\n"},
