@@ -211,8 +211,7 @@ func attachments(p *parts.Part) content {
 		looked++
 		files, err := unpack.Files(part.Decoded())
 		if err != nil {
-			c.problem = err.Error()
-			return
+			c.problem = err.Error() // some may be in order all the same
 		}
 		for _, file := range files {
 			c.read(file)
@@ -234,17 +233,12 @@ func mayHoldReport(p *parts.Part) bool {
 		return true
 	}
 	head := p.Decoded()
-	return unpack.Packed(head) || looksLikeXML(head)
-}
-
-func looksLikeXML(data []byte) bool {
-	head := strings.TrimLeft(string(data[:min(len(data), 200)]), "\xef\xbb\xbf \t\r\n")
-	return strings.HasPrefix(head, "<?xml") || strings.HasPrefix(head, "<feedback")
+	return unpack.Packed(head) || dmarc.Recognise(head) || tlsrpt.Recognise(head)
 }
 
 // read takes a file for what it looks like.
 func (c *content) read(file []byte) {
-	if looksLikeXML(file) {
+	if dmarc.Recognise(file) {
 		r, err := dmarc.Parse(file)
 		if err != nil {
 			c.problem = err.Error()
@@ -253,7 +247,7 @@ func (c *content) read(file []byte) {
 		c.form, c.dmarc = "dmarc", append(c.dmarc, r)
 		return
 	}
-	if strings.HasPrefix(strings.TrimLeft(string(file[:min(len(file), 200)]), "\xef\xbb\xbf \t\r\n"), "{") {
+	if tlsrpt.Recognise(file) {
 		r, err := tlsrpt.Parse(file)
 		if err != nil {
 			c.problem = err.Error()

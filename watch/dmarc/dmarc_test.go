@@ -58,13 +58,13 @@ func TestHostile(t *testing.T) {
 		"entity":         {`<feedback>&xxe;</feedback>`, nil},
 		"deep":           {"<feedback>" + strings.Repeat("<a>", 100000), errDeep},
 		"another root":   {"<html/>", errNone},
-		"two roots":      {"<feedback/><feedback/>", errNone},
 		"no root":        {"", errNone},
 		"text":           {"hello", errNone},
 		"cut off":        {"<feedback><record>", nil},
 		"crossed":        {"<feedback><a><b></a></b></feedback>", nil},
 		"not opened":     {"</feedback>", nil},
-		"charset":        {`<?xml version="1.0" encoding="utf-7"?><feedback/>`, nil},
+		"many around":    {strings.Repeat("<a>", maxAround+1) + "<feedback></feedback>", errNone},
+		"address, never": {"<feedback><a@b.example>", nil},
 	} {
 		_, err := Parse([]byte(c.text))
 		if err == nil || c.err != nil && !errors.Is(err, c.err) {
@@ -75,9 +75,53 @@ func TestHostile(t *testing.T) {
 	if err != nil || len(r.Records) != maxRecords || r.Dropped != 10 || len(r.Org) > maxText || r.Records[0].Count != 0 || r.Records[0].Source.IsValid() {
 		t.Errorf("%v: %d records, %d dropped, %d octets of a name", err, len(r.Records), r.Dropped, len(r.Org))
 	}
+	odd := func(n string) string { return "<record><row><count>" + n + "</count></row></record>" }
+	r, err = Parse([]byte("<feedback><policy_published><pct>-7</pct></policy_published>" + odd("-5") + odd("99999999999999999999") + odd("1e3") + odd(" 12\n") + odd("") + "</feedback>"))
+	if err != nil || len(r.Records) != 5 || r.Policy.Percent != 100 {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	for i, want := range []int{0, 0, 0, 12, 0} {
+		if r.Records[i].Count != want {
+			t.Errorf("count %d is %d", i, r.Records[i].Count)
+		}
+	}
 	latin := `<?xml version="1.0" encoding="ISO-8859-1"?><feedback><report_metadata><org_name>M` + "\xfc" + `ller</org_name></report_metadata></feedback>`
 	if r, err := Parse([]byte(latin)); err != nil || r.Org != "Müller" {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// However it is encoded and wrapped, a report says the same.
+func TestCharsets(t *testing.T) {
+	const text = `<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0"><report_metadata><org_name>Müller</org_name><email><a@b.example></email>` +
+		`<date_range><begin>2026-11-27T00:00:00Z</begin><end>1795910399</end></date_range></report_metadata></feedback>`
+	wide := func(little bool) string {
+		var b strings.Builder
+		for _, r := range "\ufeff" + text {
+			if little {
+				b.WriteString(string([]byte{byte(r), byte(r >> 8)}))
+			} else {
+				b.WriteString(string([]byte{byte(r >> 8), byte(r)}))
+			}
+		}
+		return b.String()
+	}
+	narrow := strings.ReplaceAll(text, "ü", "\xfc")
+	for name, data := range map[string]string{
+		"UTF-8": text, "BOM": "\ufeff" + text, "UTF-16LE": wide(true), "UTF-16BE": wide(false), "UTF-16LE without a mark": wide(true)[2:],
+		"declared UTF-16": strings.Replace(text, "<feedback", `<?xml version="1.0" encoding="utf-16"?><feedback`, 1),
+		"Latin-1":         `<?xml version="1.0" encoding="windows-1252"?>` + narrow, "no UTF-8": `<?xml version="1.0" encoding="UTF-8"?>` + narrow,
+		"space before": "\r\n <?xml version=\"1.0\"?>" + text, "wrapped": `<?xml version="1.0"?> <xs:schema xmlns:xs="x">` + text, "rubbish behind": text + "<<<",
+		"upper case": strings.NewReplacer("feedback", "FEEDBACK", "org_name", "Org_Name").Replace(text), "prefixed": strings.NewReplacer("<feedback xmlns", "<d:feedback xmlns:d", "</", "</d:", "<report_metadata", "<d:report_metadata",
+			"<org_name", "<d:org_name", "<email", "<d:email", "<date_range", "<d:date_range", "<begin", "<d:begin", "<end", "<d:end").Replace(text),
+	} {
+		r, err := Parse([]byte(data))
+		if err != nil || r.Org != "Müller" || r.Email != "<a@b.example>" || r.Begin.Unix() != 1795737600 || r.End.Unix() != 1795910399 {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+		if !Recognise([]byte(data)) && name != "upper case" && name != "prefixed" {
+			t.Errorf("%s is not recognised", name)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package tlsrpt
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,78 +42,49 @@ type Failure struct {
 	Info     string // failure-reason-code, or additional-information
 }
 
+// mark is the byte order mark, which JSON should not have (RFC 8259 8.1).
+var mark = []byte("\xef\xbb\xbf")
+
 var errNone = errors.New("it has no policies")
+
+// Recognise reports whether data begins as a report does: JSON with one of its members.
+func Recognise(data []byte) bool {
+	data = bytes.TrimPrefix(data, mark)
+	head := bytes.TrimLeft(data[:min(len(data), maxHead)], " \t\r\n")
+	if !bytes.HasPrefix(head, []byte("{")) {
+		return false
+	}
+	for _, member := range []string{`"organization-name"`, `"policies"`, `"report-id"`} {
+		if bytes.Contains(head, []byte(member)) {
+			return true
+		}
+	}
+	return false
+}
+
+const maxHead = 4 << 10
 
 // Parse reads the JSON of a report.
 func Parse(data []byte) (*Report, error) {
 	var in report
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(data, mark), &in); err != nil {
 		return nil, fmt.Errorf("read a TLS report: %w", err)
 	}
 	if len(in.Policies) == 0 {
 		return nil, fmt.Errorf("read a TLS report: %w", errNone)
 	}
-	r := &Report{Org: short(in.Org), Contact: short(in.Contact), ID: short(in.ID), Begin: in.Range.Start, End: in.Range.End}
+	r := &Report{Org: short(in.Org), Contact: short(in.Contact), ID: short(in.ID), Begin: time.Time(in.Range.Start), End: time.Time(in.Range.End)}
 	for _, p := range in.Policies[:min(len(in.Policies), maxPolicies)] {
 		policy := Policy{Type: short(p.Policy.Type), Domain: short(p.Policy.Domain), MX: p.Policy.MX,
-			Succeeded: max(0, p.Summary.Succeeded), Failed: max(0, p.Summary.Failed)}
+			Succeeded: int(p.Summary.Succeeded), Failed: int(p.Summary.Failed)}
 		for _, f := range p.Failures[:min(len(p.Failures), maxFailures)] {
 			info := f.Code
 			if info == "" {
 				info = f.Info
 			}
-			policy.Failures = append(policy.Failures, Failure{short(f.Result), short(f.MX), max(0, f.Sessions), short(info)})
+			policy.Failures = append(policy.Failures, Failure{short(f.Result), short(f.MX), int(f.Sessions), short(info)})
 		}
 		r.Policies = append(r.Policies, policy)
 	}
 	return r, nil
-}
-
-func short(text string) string { return text[:min(len(text), maxText)] }
-
-// report is the JSON of RFC 8460 4.4.
-type report struct {
-	Org   string `json:"organization-name"`
-	Range struct {
-		Start time.Time `json:"start-datetime"`
-		End   time.Time `json:"end-datetime"`
-	} `json:"date-range"`
-	Contact  string `json:"contact-info"`
-	ID       string `json:"report-id"`
-	Policies []struct {
-		Policy struct {
-			Type   string `json:"policy-type"`
-			Domain string `json:"policy-domain"`
-			MX     texts  `json:"mx-host"`
-		} `json:"policy"`
-		Summary struct {
-			Succeeded int `json:"total-successful-session-count"`
-			Failed    int `json:"total-failure-session-count"`
-		} `json:"summary"`
-		Failures []struct {
-			Result   string `json:"result-type"`
-			MX       string `json:"receiving-mx-hostname"`
-			Sessions int    `json:"failed-session-count"`
-			Info     string `json:"additional-information"`
-			Code     string `json:"failure-reason-code"`
-		} `json:"failure-details"`
-	} `json:"policies"`
-}
-
-// texts is a list of texts, or one, as some senders have it (RFC 8460 itself has
-// both: the grammar a text, its example a list).
-type texts []string
-
-func (t *texts) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
-		if one != "" {
-			*t = texts{one}
-		}
-		return nil
-	}
-	var many []string
-	err := json.Unmarshal(data, &many)
-	*t = many[:min(len(many), maxPolicies)]
-	return err
 }

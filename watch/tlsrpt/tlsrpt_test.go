@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestNone(t *testing.T) {
-	for _, text := range []string{"", "{}", "[]", `{"policies":[]}`, `{"policies":"x"}`, `{"policies":[{"policy":{"mx-host":{}}}]}`, strings.Repeat("[", 100000)} {
+	for _, text := range []string{"", "{}", "[]", `{"policies":[]}`, `{"policies":"x"}`, strings.Repeat("[", 100000)} {
 		if r, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%.40q: %+v", text, r)
 		}
@@ -48,6 +48,41 @@ func TestNone(t *testing.T) {
 	r, err := Parse([]byte(`{"policies":[{"summary":{"total-failure-session-count":-5},"failure-details":[{"failed-session-count":-1,"result-type":"` + strings.Repeat("x", 1000) + `"}]}]}`))
 	if err != nil || r.Policies[0].Failed != 0 || r.Policies[0].Failures[0].Sessions != 0 || len(r.Policies[0].Failures[0].Result) != maxText {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// The result types of RFC 8460 4.3, and the members that others add, are kept as they are.
+func TestResults(t *testing.T) {
+	for _, result := range []string{"starttls-not-supported", "certificate-host-mismatch", "certificate-expired", "certificate-not-trusted", "validation-failure",
+		"tlsa-invalid", "dnssec-invalid", "dane-required", "sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid", "new-in-another-rfc"} {
+		r, err := Parse([]byte(`{"policies":[{"failure-details":[{"result-type":"` + result + `","failed-session-count":2}]}]}`))
+		if err != nil || r.Policies[0].Failures[0] != (Failure{Result: result, Sessions: 2}) {
+			t.Errorf("%s: %v, %+v", result, err, r)
+		}
+	}
+}
+
+// One wrong member costs itself.
+func TestWrongTypes(t *testing.T) {
+	r, err := Parse([]byte("\xef\xbb\xbf" + `{"organization-name":7,"date-range":{"start-datetime":"2026-11-27 00:00:00","end-datetime":"tomorrow"},"report-id":"x",
+		"policies":{"policy":{"policy-type":"sts","mx-host":{}},"summary":{"total-successful-session-count":"12","total-failure-session-count":1e300},
+		"failure-details":{"result-type":"certificate-expired","failed-session-count":3.0}}}`))
+	if err != nil || len(r.Policies) != 1 {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	p := r.Policies[0]
+	if r.Org != "" || r.ID != "x" || r.Begin.Day() != 27 || !r.End.IsZero() || p.Succeeded != 12 || p.Failed != 0 || p.MX != nil || p.Failures[0].Sessions != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRecognise(t *testing.T) {
+	for data, want := range map[string]bool{
+		"\xef\xbb\xbf {\"policies\":[]}": true, `{"report-id":"x"}`: true, `{"notificationType":"Bounce"}`: false, `text "policies"`: false, "": false,
+	} {
+		if got := Recognise([]byte(data)); got != want {
+			t.Errorf("%q: %v", data, got)
+		}
 	}
 }
 
