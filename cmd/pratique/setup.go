@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -136,6 +138,9 @@ func (in *installer) findMTA(ctx context.Context) error {
 		return nil
 	}
 	p, err := mta.LoadPostfix(ctx, folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint(err, "--postfix names the folder of main.cf; a fresh Postfix gets one from: dpkg-reconfigure postfix, or its package")
+	}
 	if err != nil {
 		return withPermissionHint(err)
 	}
@@ -219,9 +224,9 @@ func (in *installer) answers() (setup.Answers, error) {
 	a := setup.Answers{State: or(in.o.state, configs.Default().State), Listen: or(in.o.listen, configs.Default().Listen[0])}
 	proposed := configs.Default().Access.Networks
 	if in.postfix != nil {
-		a.Hostname = in.postfix.Value("myhostname")
+		a.Hostname = in.helo()
 		a.Mend = !in.postfix.Converts()
-		proposed = prefixes(in.postfix)
+		proposed = withLoopback(in.postfix.Networks())
 		if in.o.listen == "" {
 			a.Listen = "unix:" + in.postfix.Socket()
 		}
@@ -302,9 +307,23 @@ func (in *installer) proposedDomains() []string {
 	return []string{domain}
 }
 
-func prefixes(p *mta.Postfix) []string {
+// helo is the name that Postfix says to other servers.
+func (in *installer) helo() string {
+	if routes := in.postfix.Routes(); len(routes) > 0 {
+		return routes[0].Helo
+	}
+	return in.postfix.Value("myhostname")
+}
+
+// withLoopback adds the address by which mail of sendmail(1) comes to a milter: Postfix
+// tells 127.0.0.1, also where it knows IPv6 alone.
+func withLoopback(networks []netip.Prefix) []string {
+	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(local) }) {
+		networks = append([]netip.Prefix{netip.PrefixFrom(local, local.BitLen())}, networks...)
+	}
 	var list []string
-	for _, n := range p.Networks() {
+	for _, n := range networks {
 		list = append(list, n.String())
 	}
 	return list

@@ -38,7 +38,7 @@ func (d *dialogue) text(question, proposed string) (string, error) {
 	fmt.Fprintf(d.out, "%s [%s]: ", question, proposed)
 	answer, err := d.in.ReadString('\n')
 	if err != nil && !(errors.Is(err, io.EOF) && answer != "") {
-		return "", fmt.Errorf("read the answer: %w", err)
+		return "", hint(fmt.Errorf("read the answer: %w", err), "--yes takes what is proposed, and the flags answer each question: pratique setup --help")
 	}
 	if answer = strings.TrimSpace(answer); answer == "" {
 		return proposed, nil

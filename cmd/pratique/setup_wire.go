@@ -103,7 +103,7 @@ func undoSetup(ctx context.Context, e *env, o setupOptions) (int, error) {
 		}
 		o.state = cfg.State
 	}
-	w, left, err := setup.Undo(ctx, o.state)
+	u, err := setup.Undo(ctx, o.state)
 	if errors.Is(err, setup.ErrNothing) {
 		return 0, hint(err, "what setup --apply does is written down in the state folder, "+o.state)
 	}
@@ -111,21 +111,24 @@ func undoSetup(ctx context.Context, e *env, o setupOptions) (int, error) {
 		return 0, withPermissionHint(err)
 	}
 	p := &printer{w: e.stdout}
-	p.line("%s/main.cf has its settings back; configuration, keys and records stay as they are", w.Folder)
-	for _, s := range left {
+	p.line("%s/main.cf has its settings back; configuration, keys and records stay as they are", u.Folder)
+	for _, s := range u.Trimmed {
+		p.line("trimmed     %s: somebody changed it since; what setup had added was taken out", s.Name)
+	}
+	for _, s := range u.Left {
 		p.line("left        %s: somebody changed it since; before setup it was %s", s.Name, or(s.Before, map[bool]string{true: "empty", false: "not set"}[s.WasSet]))
 	}
-	if len(left) > 0 {
-		p.line("            all of main.cf as it was before: %s", w.Backup)
+	if len(u.Left)+len(u.Trimmed) > 0 {
+		p.line("            all of main.cf as it was before: %s", u.Backup)
 	}
-	running, err := setup.Reload(ctx, w.Folder)
+	running, err := setup.Reload(ctx, u.Folder)
 	if err == nil && running {
 		p.line("reloaded    Postfix")
 	}
 	if err == nil {
 		err = p.err
 	}
-	if len(left) > 0 {
+	if len(u.Left) > 0 {
 		return exitFindings, err
 	}
 	return exitClean, err

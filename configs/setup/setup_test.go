@@ -75,13 +75,13 @@ func TestApplyAndUndo(t *testing.T) {
 		t.Error(got)
 	}
 	aged(t, folder)
-	if _, left, err := Undo(t.Context(), state); err != nil || len(left) != 0 {
-		t.Error(left, err)
+	if u, err := Undo(t.Context(), state); err != nil || len(u.Left)+len(u.Trimmed) != 0 {
+		t.Error(u, err)
 	}
 	if got := written(t, folder); !slices.Equal(got, []string{"inet:localhost:11332", "-"}) {
 		t.Error(got)
 	}
-	if _, _, err := Undo(t.Context(), state); !errors.Is(err, ErrNothing) {
+	if _, err := Undo(t.Context(), state); !errors.Is(err, ErrNothing) {
 		t.Error(err)
 	}
 }
@@ -94,7 +94,7 @@ func TestAppliedTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	aged(t, folder)
-	if _, _, err := Undo(t.Context(), state); err != nil {
+	if _, err := Undo(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
 	if got := written(t, folder); !slices.Equal(got, []string{"inet:localhost:11332", "-"}) {
@@ -109,11 +109,41 @@ func TestUndoAfterOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	aged(t, folder)
-	if _, left, err := Undo(t.Context(), state); err != nil || len(left) != 1 || left[0].Name != "smtpd_milters" {
-		t.Error(left, err)
+	if u, err := Undo(t.Context(), state); err != nil || len(u.Left) != 1 || u.Left[0].Name != "smtpd_milters" {
+		t.Error(u, err)
 	}
 	if got := written(t, folder); !slices.Equal(got, []string{"inet:192.0.2.1:1", "-"}) {
 		t.Error(got)
+	}
+}
+
+// Out of a list that somebody added to since, only what the setup added is taken.
+func TestUndoInALongerList(t *testing.T) {
+	folder, state := applied(t)
+	if err := run(t.Context(), "postconf", "-c", folder, "-e", "smtpd_milters = inet:192.0.2.1:1, unix:m, { inet:localhost:11332, default_action=accept }"); err != nil {
+		t.Fatal(err)
+	}
+	aged(t, folder)
+	u, err := Undo(t.Context(), state)
+	if err != nil || len(u.Left) != 0 || len(u.Trimmed) != 1 {
+		t.Error(u, err)
+	}
+	if got := written(t, folder); !slices.Equal(got, []string{"inet:192.0.2.1:1, { inet:localhost:11332, default_action=accept }", "-"}) {
+		t.Error(got)
+	}
+}
+
+// A setup that was interrupted between the record and main.cf leaves nothing to undo, and nothing to tell.
+func TestUndoOfAnInterruptedSetup(t *testing.T) {
+	folder, state := applied(t)
+	for _, args := range [][]string{{"-e", "smtpd_milters = inet:localhost:11332"}, {"-X", "milter_protocol"}} {
+		if err := run(t.Context(), "postconf", append([]string{"-c", folder}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	aged(t, folder)
+	if u, err := Undo(t.Context(), state); err != nil || len(u.Left)+len(u.Trimmed) != 0 {
+		t.Error(u, err)
 	}
 }
 

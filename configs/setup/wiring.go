@@ -73,7 +73,7 @@ func (w *Wiring) add(settings []mta.Setting) {
 func keep(folder, backup string) error {
 	main, err := os.ReadFile(filepath.Join(folder, "main.cf"))
 	if err == nil {
-		err = os.WriteFile(backup, main, 0o600)
+		err = writeWhole(backup, main)
 	}
 	if err != nil {
 		return fmt.Errorf("keep a copy of main.cf: %w", err)
@@ -86,10 +86,24 @@ func (w *Wiring) write(state string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(state, recordName), append(text, '\n'), 0o600); err != nil {
+	if err := writeWhole(filepath.Join(state, recordName), append(text, '\n')); err != nil {
 		return fmt.Errorf("write down what was changed: %w", err)
 	}
 	return nil
+}
+
+// writeWhole writes a file so that it is there whole or not at all, whatever interrupts it.
+func writeWhole(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".setup-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // it is gone when all went well
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 func readRecord(state string) (*Wiring, error) {
@@ -107,31 +121,54 @@ func readRecord(state string) (*Wiring, error) {
 	return &w, nil
 }
 
-// Undo gives every setting that still has the value of the setup back what it
-// had before. What somebody changed since is left, and returned.
-func Undo(ctx context.Context, state string) (w *Wiring, left []mta.Setting, err error) {
-	w, err = readRecord(state)
+// Undone is what became of the settings when they were undone.
+type Undone struct {
+	*Wiring
+	Trimmed []mta.Setting // lists that somebody changed since: what the setup had added was taken out
+	Left    []mta.Setting // others that somebody changed since: they stay
+}
+
+// Undo gives every setting that still has the value of the setup back what it had
+// before, and takes what it added out of lists that were changed since.
+func Undo(ctx context.Context, state string) (*Undone, error) {
+	w, err := readRecord(state)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	current, err := mta.LoadPostfix(ctx, w.Folder)
 	if err != nil {
-		return w, nil, err
+		return nil, err
 	}
+	u := &Undone{Wiring: w}
 	for _, s := range w.Settings {
-		if value, set := current.Written(s.Name); !set || value != s.Value {
-			left = append(left, s)
+		args := u.back(s, current)
+		if args == nil {
 			continue
 		}
-		args := []string{"-c", w.Folder, "-X", s.Name}
-		if s.WasSet {
-			args = []string{"-c", w.Folder, "-e", s.Name + " = " + s.Before}
-		}
-		if err := run(ctx, "postconf", args...); err != nil {
-			return w, left, fmt.Errorf("change main.cf back: %w", err)
+		if err := run(ctx, "postconf", append([]string{"-c", w.Folder}, args...)...); err != nil {
+			return nil, fmt.Errorf("change main.cf back: %w", err)
 		}
 	}
-	return w, left, os.Remove(filepath.Join(state, recordName))
+	return u, os.Remove(filepath.Join(state, recordName))
+}
+
+// back returns the arguments of postconf that undo a setting, nil where nothing is to be done.
+func (u *Undone) back(s mta.Setting, current *mta.Postfix) []string {
+	value, set := current.Written(s.Name)
+	rest, listed := s.TakenOut(value)
+	switch {
+	case set == s.WasSet && value == s.Before:
+		return nil // an interrupted setup, or somebody's own undoing
+	case set && value == s.Value && s.WasSet:
+		return []string{"-e", s.Name + " = " + s.Before}
+	case set && value == s.Value:
+		return []string{"-X", s.Name}
+	case set && listed:
+		u.Trimmed = append(u.Trimmed, s)
+		return []string{"-e", s.Name + " = " + rest}
+	}
+	u.Left = append(u.Left, s)
+	return nil
 }
 
 // Reload has a running Postfix take up its configuration. It reports whether one is running.

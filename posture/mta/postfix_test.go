@@ -262,3 +262,27 @@ func FuzzJudge(f *testing.F) {
 		}
 	})
 }
+
+// Mail of sendmail(1) is told as that of 127.0.0.1, also by a Postfix that knows IPv6 alone.
+func TestLocalMailIsNotAdmitted(t *testing.T) {
+	p, err := readPostfix("testdata/postfix/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ours()
+	for _, c := range []struct {
+		admits netip.Prefix
+		pass   bool
+		means  string
+	}{
+		{netip.MustParsePrefix("127.0.0.0/8"), false, ""},
+		{netip.MustParsePrefix("2000::/3"), false, "refuses it"},
+		{netip.MustParsePrefix("2000::/3"), true, "unchecked and unsigned"},
+	} {
+		o.Admits, o.PassUnknown = func(n netip.Prefix) bool { return c.admits.Overlaps(n) }, c.pass
+		found := p.judgeLocalMail(o)
+		if c.means == "" && len(found) != 0 || c.means != "" && (len(found) != 1 || !strings.Contains(found[0].Means, c.means)) {
+			t.Errorf("%+v: %+v", c, found)
+		}
+	}
+}

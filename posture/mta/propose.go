@@ -16,6 +16,23 @@ type Setting struct {
 	WasSet bool   `json:"was_set"` // else there was no line of it
 }
 
+// TakenOut returns a later value of a list without what this setting added to it.
+// It reports whether that is a list, and has any of it.
+func (s Setting) TakenOut(later string) (rest string, has bool) {
+	switch s.Name {
+	case "smtpd_milters", "non_smtpd_milters", "internal_mail_filter_classes":
+	default:
+		return later, false
+	}
+	before, value := words(s.Before), words(s.Value)
+	kept := slices.DeleteFunc(words(later), func(word string) bool {
+		added := slices.Contains(value, word) && !slices.Contains(before, word)
+		has = has || added
+		return added
+	})
+	return strings.Join(kept, ", "), has
+}
+
 // Command is the call of postconf that makes a change of this configuration.
 func (p *Postfix) Command(s Setting) string { return p.here(postconf(s.Name, s.Value)) }
 

@@ -26,7 +26,25 @@ func judgeNetworks(p *Postfix, ours Ours) []Finding {
 		}
 		found = append(found, p.judgeNetworksOf(s, networks, ours)...)
 	}
-	return onceForFound(found)
+	return append(onceForFound(found), p.judgeLocalMail(ours)...)
+}
+
+// judgeLocalMail: Postfix tells non_smtpd_milters that mail of sendmail(1) comes from
+// 127.0.0.1, also where it knows IPv6 alone (MILTER_README, "Non-SMTP").
+func (p *Postfix) judgeLocalMail(ours Ours) []Finding {
+	const name = "non_smtpd_milters"
+	local := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 32)
+	cleanups := p.cleanups()
+	if ours.Admits(local) || len(cleanups) == 0 || p.named(p.in(cleanups[0], name), ours) < 0 {
+		return nil
+	}
+	f := Finding{Status: Fail, Where: p.whereIn(cleanups[0], name), Found: "mail by sendmail(1) comes to the milter as from 127.0.0.1, which is not in [access] networks",
+		Means: "The milter refuses it: what cron and programs on this host send, and bounces, do not leave.",
+		Fix:   []string{`in pratique.toml, [access]: add "127.0.0.1" to networks`}}
+	if ours.PassUnknown {
+		f.Means = "The milter lets it pass unchecked and unsigned (unlisted = \"pass\")."
+	}
+	return []Finding{f}
 }
 
 // judgeNetworksOf tells of the networks of a service that are open to strangers, and
