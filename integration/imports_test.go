@@ -188,7 +188,7 @@ func table() map[string]room {
 // formsOfFeedback are parts of the room watch: one a form in which something comes back.
 func formsOfFeedback() []string {
 	var all []string
-	for _, form := range []string{"arf", "bounce", "dmarc", "maildir", "maillog", "parts", "tlsrpt", "unpack"} {
+	for _, form := range []string{"arf", "bounce", "dmarc", "maildir", "maillog", "parts", "ses", "tlsrpt", "unpack"} {
 		all = append(all, roomWatch+"/"+form)
 	}
 	return all

@@ -97,8 +97,8 @@ func (s *Store) Ingest(ctx context.Context, journal Journal, message []byte) (Re
 // its kind: what breaks its form is told, and no reason to read it again.
 func (s *Store) understand(message []byte) content {
 	p := parts.Read(message)
-	if r := arf.Parse(p); r != nil {
-		return s.complaint(r)
+	if all := arf.ParseAll(p); len(all) > 0 {
+		return s.complaints(all)
 	}
 	c := attachments(p)
 	if len(c.dmarc) > 0 || len(c.tls) > 0 {
@@ -110,6 +110,20 @@ func (s *Store) understand(message []byte) content {
 	c.form = FormNone
 	return c
 }
+
+// complaints puts several together; what is no complaint is told only where none is.
+func (s *Store) complaints(all []*arf.Report) content {
+	first := s.complaint(all[0])
+	for _, r := range all[1:] {
+		if c := s.complaint(r); c.form == "arf" && len(first.events) < maxComplaints {
+			first.form, first.events = c.form, append(first.events, c.events...)
+		}
+	}
+	return first
+}
+
+// maxComplaints is about how many recipients one message may complain for.
+const maxComplaints = 1000
 
 // complaint turns a complaint into events, one for each recipient that it names.
 func (s *Store) complaint(r *arf.Report) content {

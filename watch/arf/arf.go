@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"pratique/watch/parts"
+	"pratique/watch/ses"
 )
 
 // Report is one complaint.
@@ -36,42 +37,79 @@ func (r *Report) Complaint() bool {
 	return true
 }
 
-// Parse reads a complaint. It returns nil if the message is none.
+// Parse reads a complaint, and of several in one message the first. It returns nil if
+// the message is none.
 func Parse(message *parts.Part) *Report {
-	report, fields := find(message)
-	var r *Report
-	if fields != nil {
-		r = fromFields(fields)
-		r.original(report, fields)
-	} else if r = jmrp(message); r == nil {
-		return nil
+	if all := ParseAll(message); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// ParseAll reads all complaints of a message: some receivers collect them.
+func ParseAll(message *parts.Part) []*Report {
+	all := find(message, nil)
+	if len(all) == 0 {
+		all = fromSES(message)
+	}
+	if len(all) == 0 {
+		all = jmrp(message)
 	}
 	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
 		for _, value := range message.Header.All(name) {
-			r.SentTo = append(r.SentTo, addresses.FindAllString(value, maxAddresses)...)
+			for _, r := range all {
+				r.SentTo = append(r.SentTo, addresses.FindAllString(value, maxAddresses)...)
+			}
 		}
 	}
-	return r
+	return all
 }
 
-const maxAddresses = 100
+const (
+	maxAddresses = 100
+	maxReports   = 100 // of one message
+)
 
 var addresses = regexp.MustCompile(`[^\s<>()\[\]:;@\\,"]{1,64}@[^\s<>()\[\]:;@\\,"']{1,253}`)
 
-// find returns the outermost part that has a feedback report in it, and that report.
-func find(p *parts.Part) (report, fields *parts.Part) {
-	for _, child := range p.Parts {
-		if child.Type == "message/feedback-report" {
-			return p, child
+// find appends the outermost reports below a part to those that were found. A message
+// that a report returns may hold a report, too, which is about another message.
+func find(p *parts.Part, found []*Report) []*Report {
+	here := false
+	for i, child := range p.Parts {
+		if !isFields(child, p) {
+			continue
+		}
+		here = true
+		if len(found) < maxReports {
+			r := fromFields(child)
+			r.original(p.Parts[i+1:], p)
+			found = append(found, r)
 		}
 	}
-	for _, child := range p.Parts {
-		if report, fields := find(child); fields != nil {
-			return report, fields
-		}
+	if here {
+		return found
 	}
-	return nil, nil
+	for _, child := range p.Parts {
+		found = find(child, found)
+	}
+	return found
 }
+
+// isFields knows the part with the fields of a report by its type; in what is said to
+// be a report, by the field that it must have (RFC 5965 3.1), whatever its type.
+func isFields(p, report *parts.Part) bool {
+	if p.Type == "message/feedback-report" {
+		return true
+	}
+	if !strings.EqualFold(report.Params["report-type"], "feedback-report") || p.Type != "text/plain" && p.Type != "application/octet-stream" {
+		return false
+	}
+	text := p.Decoded()
+	return feedbackType.Match(text[:min(len(text), 4<<10)])
+}
+
+var feedbackType = regexp.MustCompile(`(?im)^Feedback-Type[ \t]*:`)
 
 // fromFields reads the fields of RFC 5965 3.
 func fromFields(p *parts.Part) *Report {
@@ -81,8 +119,8 @@ func fromFields(p *parts.Part) *Report {
 		return r
 	}
 	h := groups[0]
-	if kind := strings.ToLower(strings.TrimSpace(h.Get("Feedback-Type"))); kind != "" {
-		r.Type = kind[:min(len(kind), 40)]
+	if kind := firstWord.FindString(strings.ToLower(h.Get("Feedback-Type"))); kind != "" {
+		r.Type = kind
 	}
 	r.UserAgent = h.Get("User-Agent")
 	r.Sender = bare(h.Get("Original-Mail-From"))
@@ -91,41 +129,77 @@ func fromFields(p *parts.Part) *Report {
 			r.Rcpt = append(r.Rcpt, bare(value))
 		}
 	}
-	if addr, err := netip.ParseAddr(strings.Trim(strings.TrimPrefix(h.Get("Source-IP"), "IPv6:"), "[]")); err == nil {
-		r.Source = addr.Unmap().WithZone("")
-	}
+	r.Source = source(h.Get("Source-IP"))
 	if n, err := strconv.Atoi(h.Get("Incidents")); err == nil && n > 1 {
 		r.Incidents = min(n, maxIncidents)
 	}
 	return r
 }
 
+// firstWord is a type without the comment that may stand behind it.
+var firstWord = regexp.MustCompile(`[a-z0-9-]{1,40}`)
+
+// source reads an address, also in the form of RFC 5321 4.1.3; the zero Addr if it is none.
+func source(text string) netip.Addr {
+	text = strings.Trim(strings.TrimSpace(text), "[]")
+	if len(text) > 5 && strings.EqualFold(text[:5], "IPv6:") {
+		text = text[5:]
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
 // maxIncidents bounds what one report may claim.
 const maxIncidents = 1000
 
-func bare(address string) string {
-	address = strings.TrimSpace(address)
-	if rest, ok := strings.CutPrefix(strings.ToLower(address), "rfc822;"); ok {
-		address = strings.TrimSpace(address[len(address)-len(rest):])
+// bare returns the address in a field, or what else is there.
+func bare(field string) string {
+	if address := addresses.FindString(field); address != "" {
+		return address
 	}
-	return strings.Trim(address, "<>")
+	field = strings.TrimSpace(field)
+	if len(field) > len(kindRFC822) && strings.EqualFold(field[:len(kindRFC822)], kindRFC822) {
+		field = strings.TrimSpace(field[len(kindRFC822):])
+	}
+	return strings.Trim(field, "<>")
 }
 
-// original takes what the message that is returned tells.
-func (r *Report) original(report, fields *parts.Part) {
-	for _, child := range report.Parts {
-		if child == fields {
-			continue
-		}
-		switch child.Type {
-		case "message/rfc822", "message/global":
-			if len(child.Parts) > 0 {
-				r.header(child.Parts[0].Header)
+const kindRFC822 = "rfc822;"
+
+// original takes what the message that is returned tells: the first one behind the
+// fields, or one before them.
+func (r *Report) original(behind []*parts.Part, report *parts.Part) {
+	for _, list := range [][]*parts.Part{behind, report.Parts} {
+		for _, child := range list {
+			if isFields(child, report) {
+				break // what follows belongs to the next report
 			}
-		case "text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "text/rfc822":
-			r.header(parts.ParseHeader(child.Decoded()))
+			if h := headerIn(child); h != nil {
+				r.header(h)
+				return
+			}
 		}
 	}
+}
+
+// headerIn returns the header of a message that a part holds, whole or only its header.
+func headerIn(p *parts.Part) parts.Header {
+	switch p.Type {
+	case "message/rfc822", "message/global":
+		if len(p.Parts) > 0 {
+			return p.Parts[0].Header
+		}
+	case "text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "text/rfc822-header", "text/rfc822":
+		return parts.ParseHeader(p.Decoded())
+	case "text/plain", "application/octet-stream": // mislabelled
+		if h := parts.ParseHeader(p.Decoded()); h.Get("Message-ID") != "" {
+			return h
+		}
+	}
+	return nil
 }
 
 func (r *Report) header(h parts.Header) {
@@ -141,7 +215,7 @@ var messageID = regexp.MustCompile(`<[^<>\s]{1,300}>`)
 
 // jmrp reads a report of Microsoft's Junk Mail Reporting Program: the message as an
 // attachment, with the recipient in a field of its own.
-func jmrp(message *parts.Part) *Report {
+func jmrp(message *parts.Part) []*Report {
 	for _, child := range message.Parts {
 		if child.Type != "message/rfc822" || len(child.Parts) == 0 {
 			continue
@@ -150,8 +224,25 @@ func jmrp(message *parts.Part) *Report {
 		if rcpt := h.Get("X-HmXmrOriginalRecipient"); rcpt != "" {
 			r := &Report{Type: "abuse", UserAgent: "Microsoft JMRP", Incidents: 1, Rcpt: []string{bare(rcpt)}}
 			r.header(h)
-			return r
+			return []*Report{r}
 		}
 	}
 	return nil
+}
+
+// fromSES reads the notification of a complaint by Amazon SES.
+func fromSES(message *parts.Part) []*Report {
+	n := ses.Read(message)
+	if n == nil || len(n.Complaint.Recipients) == 0 {
+		return nil
+	}
+	r := &Report{Type: "abuse", UserAgent: n.Complaint.UserAgent, Incidents: 1, Sender: bare(n.Mail.Sender),
+		From: addresses.FindString(strings.Join(n.Mail.Common.From, ",")), MessageID: messageID.FindString(n.MessageID())}
+	if kind := firstWord.FindString(strings.ToLower(n.Complaint.Kind)); kind != "" {
+		r.Type = kind
+	}
+	for _, to := range n.Complaint.Recipients[:min(len(n.Complaint.Recipients), maxAddresses)] {
+		r.Rcpt = append(r.Rcpt, bare(to.Address))
+	}
+	return []*Report{r}
 }

@@ -59,6 +59,26 @@ const maxRecipients = 1000
 // Parse reads a report. It returns nil if the message is none; a report without a
 // recipient is none.
 func Parse(message *parts.Part) *Report {
+	r := fromSES(message)
+	if r == nil {
+		r = fromMTA(message)
+	}
+	if r == nil {
+		return nil
+	}
+	for i := range r.Recipients {
+		r.Recipients[i].finish()
+	}
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
+		for _, value := range message.Header.All(name) {
+			r.SentTo = append(r.SentTo, addresses(value)...)
+		}
+	}
+	return r
+}
+
+// fromMTA reads what the MTA that gave up writes: a status, the words for people, or both.
+func fromMTA(message *parts.Part) *Report {
 	l := readLetter(message)
 	r := standard(message)
 	if r != nil {
@@ -72,19 +92,11 @@ func Parse(message *parts.Part) *Report {
 		return nil
 	}
 	l.say(r.Recipients)
-	for i := range r.Recipients {
-		r.Recipients[i].finish()
-	}
 	if r.MessageID == "" {
 		r.MessageID = messageID(l.original)
 	}
 	if r.MessageID == "" { // Gmail and Exchange answer to the message, as a person would
 		r.MessageID = idForm.FindString(message.Header.Get("In-Reply-To"))
-	}
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
-		for _, value := range message.Header.All(name) {
-			r.SentTo = append(r.SentTo, addresses(value)...)
-		}
 	}
 	return r
 }

@@ -62,7 +62,6 @@ func (f form) marked(l *letter) bool {
 
 // forms are tried in this order; the first that finds a recipient has it.
 var forms = []form{
-	{name: "ses", marks: []string{"notificationtype", "eventtype"}, read: sesForm},
 	{name: "qmail", marks: []string{"this is the qmail-send program", "i'm afraid i wasn't able to deliver your message", "this is the machine generated message from mail service"}, read: paragraphs},
 	{name: "postfix", marks: []string{"this is the mail system at host", "this is the postfix program at host", "i'm sorry to have to inform you that"}, read: paragraphs},
 	{name: "sendmail", marks: []string{"the following addresses had permanent fatal errors", "the following addresses had transient non-fatal errors", "transcript of session follows"}, read: sendmailForm},

@@ -35,7 +35,7 @@ var daemonName = regexp.MustCompile(`mailer[-_ .]?daemon|mail[-_ .]?deliver|deli
 
 // mailerName is what mail systems call themselves in From.
 var mailerName = regexp.MustCompile(`mailer[-_ .]?daemon|post[-_ ]?master|mail[-_ .]?deliver|delivery sub|mail administrator|mdaemon|system administrator|systemadministrator|` +
-	`microsoft exchange|mail system|mail[-_ ]service|mailsystem|double-bounce|no-reply@sns\.amazonaws|ndr administrator|mail router|exchange server|mta@|interscan|administrateur syst|antivirus|mimesweeper|_smtp_|no-?reply@.*\.dion\.ne\.jp`)
+	`microsoft exchange|mail system|mail[-_ ]service|mailsystem|double-bounce|ndr administrator|mail router|exchange server|mta@|interscan|administrateur syst|antivirus|mimesweeper|_smtp_|no-?reply@.*\.dion\.ne\.jp`)
 
 // undelivered is how subjects of bounces tell what they are.
 var undelivered = regexp.MustCompile(`(?i)undeliver|un-?deliver|deliver(y|ing)? (status|fail|problem|delayed|error|report|was)|(delivery|mail|message) (has )?(failed|failure)|failure notice|failed mail|mail failure|` +
