@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"pratique/integration/harness"
 	"pratique/signing"
 )
@@ -260,33 +262,145 @@ func reverseZones() map[string]string {
 	}
 }
 
+// zoneAudit audits the cases of a file at a real name server.
+type zoneAudit struct {
+	keys  zoneKeys
+	cases []zoneCase
+}
+
+// run serves a zone "test" and audits all domains in it.
+func (a zoneAudit) run(t *testing.T, zone string) auditReport {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
+	defer cancel()
+	zones := reverseZones()
+	zones["test"] = zone
+	nsd, err := harness.StartNSD(ctx, t.TempDir(), harness.NSDOptions{Zones: zones})
+	nsd = started(t, nsd, err)
+	if strings.Contains(nsd.Log(), "error:") {
+		t.Fatal(nsd.Log())
+	}
+	var names []string
+	signs := ""
+	for _, c := range a.cases {
+		names = append(names, fmt.Sprintf("%q", c.name+".test"))
+		signs += a.keys.toml(c)
+	}
+	r, _ := runAudit(t, ctx, fmt.Sprintf("state = %q\nhostname = \"mail.test\"\negress = [\"192.0.2.25\", \"2001:db8::25\"]\n[dns]\nresolver = %q\nauthoritative = [%q]\n"+
+		"[audit]\nmax_domains = 1000\nports = []\ndomains = [%s]\n[[audit.blocklists]]\nzone = \"*\"\nkind = \"off\"\n%s", t.TempDir(), nsd.Addr(), nsd.Addr(), strings.Join(names, ", "), signs))
+	return r
+}
+
 // TestAuditZones audits domains with all that can be wrong in their zones, by the real
-// command and at a real name server.
+// command and at a real name server. Then it publishes what it was told to publish, and
+// looks whether that helps.
 func TestAuditZones(t *testing.T) {
 	keys := newZoneKeys(t)
 	for _, file := range []string{"spf.zones", "dmarc.zones", "dkim.zones", "mx.zones", "transport.zones"} {
 		t.Run(file, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), testPatience)
-			defer cancel()
-			cases := readZoneCases(t, file)
-			zones := reverseZones()
-			zones["test"] = keys.marks.Replace(zoneWith(t, cases))
-			nsd, err := harness.StartNSD(ctx, tempDir(t), harness.NSDOptions{Zones: zones})
-			nsd = started(t, nsd, err)
-			if strings.Contains(nsd.Log(), "error:") {
-				t.Fatal(nsd.Log())
+			a := zoneAudit{keys, readZoneCases(t, file)}
+			zone := keys.marks.Replace(zoneWith(t, a.cases))
+			before := a.run(t, zone)
+			for _, c := range a.cases {
+				c.hold(t, before)
 			}
-			var names []string
-			signs := ""
-			for _, c := range cases {
-				names = append(names, fmt.Sprintf("%q", c.name+".test"))
-				signs += keys.toml(c)
-			}
-			r, _ := runAudit(t, ctx, fmt.Sprintf("state = %q\nhostname = \"mail.test\"\negress = [\"192.0.2.25\", \"2001:db8::25\"]\n[dns]\nresolver = %q\nauthoritative = [%q]\n"+
-				"[audit]\nmax_domains = 1000\nports = []\ndomains = [%s]\n[[audit.blocklists]]\nzone = \"*\"\nkind = \"off\"\n%s", t.TempDir(), nsd.Addr(), nsd.Addr(), strings.Join(names, ", "), signs))
-			for _, c := range cases {
-				c.hold(t, r)
+			for round := 0; a.publishes(t, zone, before, round); round++ {
 			}
 		})
 	}
+}
+
+// advised returns the findings about a case that say what to publish.
+func (c zoneCase) advised(r auditReport) []auditFinding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f auditFinding) bool {
+		return len(f.Publish) == 0 || f.Subject != c.name+".test" && !strings.HasSuffix(f.Subject, "._domainkey."+c.name+".test")
+	})
+}
+
+// publishes publishes, for each case, what one of its findings says, and audits again:
+// the finding must be gone, and nothing that is not well may have come. It reports
+// whether there was anything to publish.
+func (a zoneAudit) publishes(t *testing.T, zone string, before auditReport, round int) bool {
+	t.Helper()
+	z := parseZone(t, zone)
+	tried := map[string]auditFinding{}
+	for _, c := range a.cases {
+		if advised := c.advised(before); round < len(advised) {
+			tried[c.name] = advised[round]
+			for _, line := range advised[round].Publish {
+				z.publish(t, line)
+			}
+		}
+	}
+	if len(tried) == 0 {
+		return false
+	}
+	after := a.run(t, z.String())
+	for name, f := range tried {
+		subject := name + ".test"
+		for _, now := range after.of(f.Topic, subject) {
+			if now.Code == f.Code && now.Found == f.Found && now.Subject == f.Subject {
+				t.Errorf("%s: %s is published, and it still says %s: %s", name, f.Publish, now.Code, now.Found)
+			}
+			if (now.Status == "warn" || now.Status == "fail") && !follows(f, now) && !slices.ContainsFunc(before.of(f.Topic, subject), func(old auditFinding) bool { return old.Code == now.Code }) {
+				t.Errorf("%s: %s is published for %s, and now it says %s: %s", name, f.Publish, f.Code, now.Code, now.Found)
+			}
+		}
+	}
+	return true
+}
+
+// follows reports whether a finding may come once another one is gone: a record of
+// MTA-STS wants a policy, which is no record; and a record that is an error for all
+// receivers may become one that is long for some.
+func follows(gone, come auditFinding) bool {
+	return come.Code == "sts_policy" || gone.Status == "fail" && come.Code == "spf_too_long"
+}
+
+// parsedZone is a zone that records can be published in.
+type parsedZone struct{ records []dns.RR }
+
+func parseZone(t *testing.T, text string) *parsedZone {
+	t.Helper()
+	z := &parsedZone{}
+	parser := dns.NewZoneParser(strings.NewReader(text), "test.", "")
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		z.records = append(z.records, rr)
+	}
+	if err := parser.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// publish puts a record in place of those of its kind, as the administrator does who is
+// told to: a CNAME goes, an SPF record takes the place of what looks like one, an
+// address is one more.
+func (z *parsedZone) publish(t *testing.T, line string) {
+	t.Helper()
+	rr, err := dns.NewRR(line)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	z.records = slices.DeleteFunc(z.records, func(old dns.RR) bool {
+		switch {
+		case !strings.EqualFold(old.Header().Name, rr.Header().Name):
+			return false
+		case old.Header().Rrtype == dns.TypeCNAME:
+			return true
+		case old.Header().Rrtype != rr.Header().Rrtype, rr.Header().Rrtype == dns.TypeA, rr.Header().Rrtype == dns.TypeAAAA:
+			return false
+		}
+		txt, ok := old.(*dns.TXT)
+		return !ok || strings.HasPrefix(rr.Header().Name, "_") || strings.Contains(rr.Header().Name, "._") || strings.Contains(strings.ToLower(strings.Join(txt.Txt, "")), "spf")
+	})
+	z.records = append(z.records, rr)
+}
+
+func (z *parsedZone) String() string {
+	var b strings.Builder
+	for _, rr := range z.records {
+		fmt.Fprintln(&b, rr)
+	}
+	return b.String()
 }

@@ -116,9 +116,16 @@ func (a *audit) whereabouts(ctx context.Context, k Key, f *Finding) {
 
 func warnings(k Key, s records.Survey) []Finding {
 	var found []Finding
+	record := k.Private.Record()
+	asIs := records.Examine([]string{record}, k.Private).Warnings // these are of the key, and stay with any record
 	for _, w := range s.Warnings {
-		found = append(found, Finding{Topic: "dkim", Subject: k.Record, Code: "dkim_warning", Status: Warn, Found: w,
-			Do: "publish the record as it stands here", Publish: []string{txtLine(k.Record, k.Private.Record())}})
+		f := Finding{Topic: "dkim", Subject: k.Record, Code: "dkim_warning", Status: Warn, Found: w}
+		if slices.Contains(asIs, w) {
+			f.Do = "make a longer key: pratique keys new " + k.Domain
+		} else {
+			f.Do, f.Publish = "publish the record as it stands here", []string{txtLine(k.Record, record)}
+		}
+		found = append(found, f)
 	}
 	if weak := k.Private.Weakness(); weak != "" && len(found) == 0 { // otherwise the record's warnings say it
 		found = append(found, Finding{Topic: "dkim", Subject: k.Record, Code: "weak_key", Status: Warn, Found: weak,

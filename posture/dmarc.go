@@ -57,7 +57,7 @@ func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 	} else {
 		c.record(ctx)
 	}
-	c.differs()
+	c.differs(ctx)
 	c.alignment(ctx)
 	return c.findings
 }
@@ -90,8 +90,11 @@ func (c *covered) passedOver() bool {
 	return slices.ContainsFunc(c.findings, func(f Finding) bool { return f.Status == Fail })
 }
 
-// suggestion is the record to begin with.
-func suggestion(domain string) string {
+// suggestion is the record to begin with. Reports go to the domain itself, if it takes mail.
+func (a *audit) suggestion(ctx context.Context, domain string) string {
+	if trouble, s := a.takesMail(ctx, domain); trouble != "" && s != Unknown {
+		return "v=DMARC1; p=none"
+	}
 	return "v=DMARC1; p=none; rua=mailto:dmarc-reports@" + domain
 }
 
@@ -100,7 +103,7 @@ func (c *covered) missing(ctx context.Context) {
 	c.add("no_dmarc", Fail, "no DMARC record covers the domain: "+c.path(),
 		"Gmail (5.7.40), Yahoo and Microsoft (5.7.515) want one for bulk mail, and anyone may use the domain in From",
 		"publish a record that only asks for reports, look at these, then raise p= to quarantine and reject",
-		txtLine("_dmarc."+org, suggestion(org)))
+		txtLine("_dmarc."+org, c.suggestion(ctx, org)))
 	doubled := "_dmarc." + org + "." + org
 	if answer, err := c.dns.Ask(ctx, doubled, dns.TypeTXT); err == nil && len(answer.Records) > 0 {
 		c.findings[len(c.findings)-1].Details = []string{"there is a record at " + doubled + ": the domain stands in its name twice, for the form adds it by itself. Enter _dmarc"}
@@ -141,24 +144,24 @@ func (c *covered) record(ctx context.Context) {
 			s = Info
 		}
 		if i == len(r.Problems)-1 { // what mends all of them
-			do, publish = "mend the record", []string{txtLine("_dmarc."+c.home(), c.mended(*r))}
+			do, publish = "mend the record", []string{txtLine("_dmarc."+c.home(), c.mended(ctx, *r))}
 		}
 		c.add("dmarc_syntax", s, p.Text, means, do, publish...)
 	}
-	c.advise(*r, policy)
+	c.advise(ctx, *r, policy)
 	c.reports(ctx, *r)
 }
 
 // advise says what to do about the policy.
-func (c *covered) advise(r dmarc.Record, policy dmarc.Policy) {
+func (c *covered) advise(ctx context.Context, r dmarc.Record, policy dmarc.Policy) {
 	switch {
 	case policy == dmarc.None && r.P != "":
 		c.add("dmarc_monitoring", Info, "the policy is none: receivers are asked to do nothing about forged mail",
 			"receivers are content with it, and so are forgers",
-			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject", c.raised(r, dmarc.Quarantine))
+			"once the reports show that all your mail is aligned, publish p=quarantine, and then p=reject", c.raised(ctx, r, dmarc.Quarantine))
 	case policy == dmarc.Quarantine && !r.Testing:
 		c.add("dmarc_quarantine", Info, "the policy is quarantine: forged mail ends in spam folders", "",
-			"once the reports show that all your mail is aligned, publish p=reject", c.raised(r, dmarc.Reject))
+			"once the reports show that all your mail is aligned, publish p=reject", c.raised(ctx, r, dmarc.Reject))
 	case r.Testing:
 		c.add("dmarc_testing", Warn, fmt.Sprintf("t=y: the policy is %s, and receivers are asked to apply %s", policy, policy.Weakened()),
 			"", "take t=y out once the reports show that all your mail is aligned", c.changed(r, func(r *dmarc.Record) { r.Testing = false }))
@@ -188,14 +191,16 @@ func (c *covered) changed(r dmarc.Record, change func(*dmarc.Record)) string {
 }
 
 // raised is the line that publishes a policy for the domain, in the tag that has it now.
-func (c *covered) raised(r dmarc.Record, to dmarc.Policy) string {
+func (c *covered) raised(ctx context.Context, r dmarc.Record, to dmarc.Policy) string {
 	return c.changed(r, func(r *dmarc.Record) {
 		switch {
 		case c.home() != c.walk.At:
-			*r = dmarc.Parse(suggestion(c.home()))
+			*r = dmarc.Parse(c.suggestion(ctx, c.home()))
 			r.P = to
 		case c.walk.Own() || r.SP == "" && (c.exists || r.NP == ""):
-			r.P = to
+			if r.P = to; r.SP.Weaker(to) { // whoever forges would take a subdomain
+				r.SP = ""
+			}
 		case !c.exists && r.NP != "":
 			r.NP = to
 		default:
@@ -208,7 +213,7 @@ func (c *covered) raised(r dmarc.Record, to dmarc.Policy) string {
 func (c *covered) reports(ctx context.Context, r dmarc.Record) {
 	if len(r.RUA) == 0 {
 		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
-			"add an address for aggregate reports", txtLine("_dmarc."+c.home(), c.mended(r)))
+			"add an address for aggregate reports", txtLine("_dmarc."+c.home(), c.mended(ctx, r)))
 	}
 	for _, report := range r.RUA {
 		c.reportTo(ctx, "rua", report)
@@ -229,13 +234,13 @@ func (c *covered) home() string {
 
 // mended returns the record as it was meant, with an address for reports; or one of our
 // own beside that of a public suffix.
-func (c *covered) mended(r dmarc.Record) string {
+func (c *covered) mended(ctx context.Context, r dmarc.Record) string {
 	if c.home() != c.walk.At {
-		return suggestion(c.home())
+		return c.suggestion(ctx, c.home())
 	}
 	mended := dmarc.Parse(dmarc.Repair(r.Text))
 	if len(mended.RUA) == 0 {
-		mended.RUA = dmarc.Parse(suggestion(c.home())).RUA
+		mended.RUA = dmarc.Parse(c.suggestion(ctx, c.home())).RUA
 	}
 	return mended.String()
 }
@@ -288,7 +293,7 @@ func (a *audit) takesMail(ctx context.Context, domain string) (string, Status) {
 }
 
 // differs shows where receivers by RFC 7489 come to another result.
-func (c *covered) differs() {
+func (c *covered) differs(ctx context.Context) {
 	switch {
 	case c.suffix.Unknown != nil, c.walk.Unknown != nil:
 		return
@@ -309,12 +314,12 @@ func (c *covered) differs() {
 		return
 	}
 	c.add("dmarc_differs", Warn, text,
-		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", txtLine("_dmarc."+c.pair.From, recordOr(c.walk.Record, c.pair.From)))
+		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", txtLine("_dmarc."+c.pair.From, c.recordOr(ctx, c.walk.Record)))
 }
 
-func recordOr(r *dmarc.Record, domain string) string {
+func (c *covered) recordOr(ctx context.Context, r *dmarc.Record) string {
 	if r == nil {
-		return suggestion(domain)
+		return c.suggestion(ctx, c.pair.From)
 	}
 	return r.Text
 }

@@ -26,7 +26,7 @@ func (a *audit) sts(ctx context.Context, domain string) []Finding {
 		f.Found = "there is no record at " + name
 		f.Means = "that is allowed: mail to the domain may be read on the way by who strips TLS off"
 		f.Do = "publish a policy at https://mta-sts." + domain + "/.well-known/mta-sts.txt, and then this record"
-		f.Publish = []string{txtLine(name, a.stsRecord(nil))}
+		f.Publish, f.Details = []string{txtLine(name, a.stsRecord(nil))}, a.firstPolicy(ctx, domain)
 		return []Finding{f}
 	case record == nil, f.Status == Fail:
 		return []Finding{f}
@@ -58,6 +58,19 @@ func (a *audit) stsRecord(texts []string) string {
 		}
 	}
 	return "v=STSv1; id=" + id
+}
+
+// firstPolicy are the lines of a policy to begin with (RFC 8461 3.2).
+func (a *audit) firstPolicy(ctx context.Context, domain string) []string {
+	lines := []string{"the policy to begin with:", "version: STSv1", "mode: testing"}
+	exchangers, _ := a.dns.Exchangers(ctx, domain)
+	for _, mx := range exchangers {
+		lines = append(lines, "mx: "+strings.ToLower(strings.TrimSuffix(mx.Mx, ".")))
+	}
+	if len(exchangers) == 0 {
+		lines = append(lines, "mx: "+orExample(a.Hostname))
+	}
+	return append(lines, "max_age: 604800")
 }
 
 // maxPolicy is the largest policy that is read (RFC 8461 3.2 wants 64 KB at least).
