@@ -352,9 +352,10 @@ func (a zoneAudit) publishes(t *testing.T, zone string, before auditReport, roun
 
 // follows reports whether a finding may come once another one is gone: a record of
 // MTA-STS wants a policy, which is no record; and a record that is an error for all
-// receivers may become one that is long for some.
+// receivers may become one that is long for some. Where there is no MX, reports have no
+// place to go to until there is one.
 func follows(gone, come auditFinding) bool {
-	return come.Code == "sts_policy" || gone.Status == "fail" && come.Code == "spf_too_long"
+	return gone.Code == "no_dmarc" && come.Code == "dmarc_report_address" && strings.Contains(come.Found, "neither MX nor address") || come.Code == "sts_policy" || gone.Status == "fail" && come.Code == "spf_too_long"
 }
 
 // parsedZone is a zone that records can be published in.

@@ -90,9 +90,10 @@ func (c *covered) passedOver() bool {
 	return slices.ContainsFunc(c.findings, func(f Finding) bool { return f.Status == Fail })
 }
 
-// suggestion is the record to begin with. Reports go to the domain itself, if it takes mail.
+// suggestion is the record to begin with. Reports go to the domain itself, unless it
+// says that it takes no mail; that it has no MX yet is said elsewhere.
 func (a *audit) suggestion(ctx context.Context, domain string) string {
-	if trouble, s := a.takesMail(ctx, domain); trouble != "" && s != Unknown {
+	if exchangers, err := a.dns.Exchangers(ctx, domain); err == nil && slices.ContainsFunc(exchangers, isNull) {
 		return "v=DMARC1; p=none"
 	}
 	return "v=DMARC1; p=none; rua=mailto:dmarc-reports@" + domain

@@ -3,6 +3,7 @@ package posture
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 )
 
@@ -20,31 +21,33 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+// TestGeneric: names by which providers call the lines of their customers, in the forms
+// that are about, and names that people give to mail servers.
 func TestGeneric(t *testing.T) {
-	for name, want := range map[string]bool{
-		"mail.example.org":              false,
-		"smtp25.example.org":            false,
-		"mx2.192.example.org":           false,
-		"out-25.example.org":            false,
-		"dynamics.example.org":          false,
-		"poolside.example.org":          false,
-		"mail.home.example":             false,
-		"25.2.0.192.example.org":        true,
-		"host-192-0-2-25.isp.example":   true,
-		"192x0x2x25.static.isp.example": true,
-		"c0000219.isp.example":          true,
-		"cust-17.isp.example":           true,
-		"dsl-9.isp.example":             true,
-		"a1.dynamic.isp.example":        true,
-		"pool.isp.example":              true,
-		"p5dd0.dip.t-ipconnect.example": false,
-		"192000002025.isp.example":      true,
-	} {
-		if got := generic(name, ours()[0]); (got != "") != want {
-			t.Errorf("%s: %q", name, got)
+	own := []string{"mail.example.org", "smtp25.example.org", "mx2.192.example.org", "out-25.example.org", "dynamics.example.org", "poolside.example.org",
+		"mail.home.example", "p5dd0.dip.t-ipconnect.example", "mx1.dc2.example.org", "home.example.org", "mobile.example.org", "mail-25-eu.example.org", "srv192.dc25.example.org",
+		"cluster-b.mx.example.net", "mta-out.customer.io.example", "a25-2.smtp-out.example.com", "mx0a-00000219.example.com", "deadbeef.example.org", "dialog.example.org",
+		"poolia.example.org", "ippolito.example.org", "user.example.org", "cable.example.org"}
+	provider := []string{"25.2.0.192.example.org", "host-192-0-2-25.isp.example", "192x0x2x25.static.isp.example", "c0000219.isp.example", "cust-17.isp.example", "dsl-9.isp.example",
+		"a1.dynamic.isp.example", "pool.isp.example", "192000002025.isp.example", "h-192-0-2-25.a123.priv.isp.example", "c-192-0-2-25.hsd1.ca.isp.example",
+		"25-2-0-192.isp.example", "192.0.2.25.static.isp.example", "pool-192-0-2-25.nycmny.isp.example", "cpe-192-0-2-25.res.isp.example", "ec2-192-0-2-25.compute-1.cloud.example",
+		"static.25.2.0.192.clients.server.example", "ns3012345.ip-192-0-2.hoster.example", "host25.192-0-2.isp.example", "192-0-2-25-host.hoster.example", "3221226009.isp.example",
+		"pc0000219.dip0.isp.example", "C0-00-02-19.isp.example", "190200c0.isp.example", "ip192.000.002.025.isp.example", "unassigned.isp.example", "unknown.isp.example", "dhcp7.campus.example",
+		"ppp-88.isp.example", "vdsl-44.isp.example", "dialup-3.isp.example", "no-rdns.isp.example", "noptr.isp.example", "xdsl.isp.example", "broadband.isp.example", "user-17.isp.example",
+		"mobile-25.isp.example", "host.dyn.isp.example", "cable-4.isp.example", "host25.2.0.192.in-addr.isp.example", "localhost", "localhost.localdomain"}
+	for _, name := range own {
+		if why := generic(strings.ToLower(name), ours()[0]); why != "" {
+			t.Errorf("%s: %s", name, why)
 		}
 	}
-	for name, want := range map[string]bool{"mail.example.org": false, "2001-db8--25.isp.example": true, "ip-20010db8000000000000000000000025.isp.example": true} {
+	for _, name := range provider {
+		if generic(strings.ToLower(name), ours()[0]) == "" {
+			t.Errorf("%s is not recognized", name)
+		}
+	}
+	for name, want := range map[string]bool{"mail.example.org": false, "25.example.org": false, "mail-2001.example.org": false, "2001-db8--25.isp.example": true, "ip-20010db8000000000000000000000025.isp.example": true,
+		"2001-0db8-0000-0000-0000-0000-0000-0025.isp.example": true, "2001-db8-0-0-0-0-0-25.isp.example": true, "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.isp.example": true,
+		"node-25.ipv6.2001.db8.0.0.0.0.0.25.isp.example": true, "0000-0000-0000-0025.ip6.isp.example": true} {
 		if got := generic(name, ours()[1]); (got != "") != want {
 			t.Errorf("%s: %q", name, got)
 		}

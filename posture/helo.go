@@ -55,18 +55,22 @@ func (a *audit) heloOf(ctx context.Context) []Finding {
 		}
 		return []Finding{f}
 	}
-	return append(a.heloMatches(ctx, addrs, about), a.heloSPF(ctx)...)
+	return append(a.heloMatches(ctx, addrs, err, about), a.heloSPF(ctx, addrs)...)
 }
 
 // heloMatches holds the addresses of the HELO name against those that mail leaves from.
-func (a *audit) heloMatches(ctx context.Context, addrs []netip.Addr, about func(string, Status, string) Finding) []Finding {
+// With an error they may be not all that there are.
+func (a *audit) heloMatches(ctx context.Context, addrs []netip.Addr, err error, about func(string, Status, string) Finding) []Finding {
 	var missing []netip.Addr
 	var lines []string
-	for _, addr := range a.Addresses {
+	for _, addr := range a.public() {
 		if !slices.Contains(addrs, addr) {
 			missing = append(missing, addr)
 			lines = append(lines, addressLine(a.Hostname, addr))
 		}
+	}
+	if len(missing) > 0 && err != nil {
+		return []Finding{about("helo_unknown", Unknown, fmt.Sprintf("whether the HELO name leads to %s is not known: %v", join(missing), err))}
 	}
 	if len(missing) > 0 {
 		f := about("helo_mismatch", Warn, fmt.Sprintf("the HELO name (%s) leads to %s, and not to %s, from which mail leaves", a.HostnameSource, join(addrs), join(missing)))
@@ -87,7 +91,7 @@ func (a *audit) heloMatches(ctx context.Context, addrs []netip.Addr, about func(
 }
 
 // heloSPF evaluates the SPF record of the HELO name, which bounces are held to (RFC 7208 2.4).
-func (a *audit) heloSPF(ctx context.Context) []Finding {
+func (a *audit) heloSPF(ctx context.Context, addrs []netip.Addr) []Finding {
 	var found []Finding
 	for _, addr := range a.Addresses {
 		v := spf.Check(ctx, a.dns, spf.Sender{Addr: addr, Helo: a.Hostname}, a.Hostname)
@@ -98,16 +102,30 @@ func (a *audit) heloSPF(ctx context.Context) []Finding {
 		case spf.None:
 			f.Status, f.Found = Info, "the HELO name has no SPF record"
 			f.Means = "bounces (null sender) are not authenticated by SPF"
-			f.Publish = []string{txtLine(a.Hostname, "v=spf1 a -all")}
+			f.Publish = a.heloRecord(ctx, addrs)
 			return append(found, f)
 		case spf.TempError:
 			f.Status, f.Found = Unknown, "its SPF record can't be evaluated: "+v.Text
 		default:
 			f.Status, f.Found = Warn, fmt.Sprintf("its SPF record says %s for %s: %s", v.Result, addr, reason(v))
-			f.Means = "bounces (null sender) may be refused"
-			f.Publish = []string{txtLine(a.Hostname, "v=spf1 a -all")}
+			f.Means, f.Do = "bounces (null sender) may be refused", "the record here takes the place of the one there"
+			f.Publish = a.heloRecord(ctx, addrs)
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// heloRecord is the line that publishes an SPF record for the HELO name, in place of the
+// one there, if there is one. Without one, the name's own addresses will do.
+func (a *audit) heloRecord(ctx context.Context, addrs []netip.Addr) []string {
+	s := spf.Look(ctx, a.dns, a.Hostname)
+	led := !slices.ContainsFunc(a.public(), func(addr netip.Addr) bool { return !slices.Contains(addrs, addr) })
+	if s.Has(spf.NoRecord) && led {
+		return []string{txtLine(a.Hostname, "v=spf1 a -all")}
+	}
+	if mended, ok := spf.Mend(ctx, a.dns, s, a.Hostname, a.public()); ok {
+		return []string{txtLine(a.Hostname, mended.Text)}
+	}
+	return nil
 }

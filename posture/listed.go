@@ -16,7 +16,7 @@ func (a *audit) blocklists(ctx context.Context) []Finding {
 	if len(a.Lists) == 0 {
 		return []Finding{{Topic: "blocklists", Subject: "all", Code: "blocklists_off", Status: Info, Found: "no list was asked"}}
 	}
-	results := blocklist.Check(ctx, a.dns, a.Lists, a.Addresses, a.registered())
+	results := blocklist.Check(ctx, a.dns, a.Lists, a.public(), a.registered())
 	var found []Finding
 	clean, told := map[string]int{}, map[string]bool{}
 	var subjects []string

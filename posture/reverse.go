@@ -2,6 +2,7 @@ package posture
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -29,10 +30,12 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		return []Finding{about("ptr_unknown", Unknown, err.Error())}
 	}
 	var found []Finding
-	if addr.IsPrivate() || addr.IsLoopback() {
-		f := about("private_address", Info, "the address is private: receivers see another one, that of the router before it")
+	if !public(addr) {
+		f := about("private_address", Unknown, "receivers do not see this address, but another one: that of the router before it, which is not looked at")
 		f.Do = `name that one in the configuration: egress = ["192.0.2.25"]`
-		found = append(found, f)
+		if found = append(found, f); len(names) == 0 {
+			return found
+		}
 	}
 	line := fmt.Sprintf("%s. IN PTR %s.", lookup.Reverse(addr), orExample(a.Hostname))
 	if len(names) == 0 {
@@ -106,17 +109,24 @@ func addressLine(name string, addr netip.Addr) string {
 	return fmt.Sprintf("%s. IN %s %s", name, map[bool]string{true: "A", false: "AAAA"}[addr.Is4()], addr)
 }
 
-// dynamicWords are parts of names that providers give to customers' addresses.
-var dynamicWords = regexp.MustCompile(`(?i)(^|[-._0-9])(dyn|dynamic|dynip|dip|dhcp|dial|dialup|dialin|pool|pools|ppp|pppoe|adsl|vdsl|xdsl|dsl|cable|cablemodem|broadband|client|customer|cust|user|home|mobile|wireless|unassigned|unknown|reverse|ip)([-._0-9]|$)`)
+// Words that providers put into the names of their customers' lines: those of the first
+// kind always, those of the second one beside a number.
+var (
+	lineWords   = regexp.MustCompile(`(^|[-._0-9])(dyn|dynamic|dynip|dip|dhcp|dial|dialup|dialin|pool|pools|ppp|pppoe|adsl|vdsl|xdsl|dsl|cablemodem|broadband|unassigned|unknown|reverse|no-?rdns|no-?ptr|localhost)([-._0-9]|$)`)
+	clientWords = regexp.MustCompile(`(^|[-._0-9])(cable|client|customer|cust|user|home|mobile|wireless|ip)([-._0-9]|$)`)
+)
 
-// generic says why a name looks like one of many, or returns "".
+// generic says why a name looks like one of many, or returns "". The name is in lower case.
 func generic(name string, addr netip.Addr) string {
 	if spelled(name, addr) {
 		return "the address is spelled out in it"
 	}
 	host, _, _ := strings.Cut(name, ".")
-	if word := dynamicWords.FindStringSubmatch(host); word != nil {
+	if word := lineWords.FindStringSubmatch(host); word != nil {
 		return fmt.Sprintf("%q stands in it", word[2])
+	}
+	if word := clientWords.FindStringSubmatch(host); word != nil && numbers.MatchString(host) {
+		return fmt.Sprintf("%q stands in it, with a number", word[2])
 	}
 	// Below the host name only the plain words count: "home.example" is a domain.
 	rest := strings.TrimPrefix(name, host)
@@ -130,28 +140,63 @@ func generic(name string, addr netip.Addr) string {
 
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// spelled reports whether an address, or most of it, is spelled out in a name.
+// spelled reports whether an address, or most of it, is spelled out in a name: forwards
+// or backwards, in decimal or hexadecimal, with or without something between.
 func spelled(name string, addr netip.Addr) bool {
-	if addr.Is4() {
-		octets := addr.As4()
-		if strings.Contains(name, fmt.Sprintf("%02x%02x%02x%02x", octets[0], octets[1], octets[2], octets[3])) ||
-			strings.Contains(name, fmt.Sprintf("%03d%03d%03d%03d", octets[0], octets[1], octets[2], octets[3])) {
+	plain := strings.NewReplacer("-", "", ".", "", ":", "", "_", "").Replace(name)
+	digits := fmt.Sprintf("%x", addr.AsSlice())
+	if addr.Is6() {
+		return strings.Contains(plain, digits[16:]) || strings.Contains(plain, backwards(digits)[:16]) || groupsIn(name, addr)
+	}
+	octets := addr.AsSlice()
+	reversed := slices.Clone(octets)
+	slices.Reverse(reversed)
+	for _, form := range []string{digits, fmt.Sprintf("%x", reversed), fmt.Sprintf("%03d%03d%03d%03d", octets[0], octets[1], octets[2], octets[3]), fmt.Sprint(binary.BigEndian.Uint32(octets))} {
+		if strings.Contains(plain, form) && len(form) >= 8 && !strings.HasPrefix(form, "0000") {
 			return true
 		}
-		var found []string
-		for _, n := range numbers.FindAllString(name, -1) {
-			found = append(found, strings.TrimLeft(n, "0"))
+	}
+	var found []string
+	for _, n := range numbers.FindAllString(name, -1) {
+		found = append(found, strings.TrimLeft(n, "0"))
+	}
+	return inARow(found, octets) || inARow(found, reversed)
+}
+
+// inARow reports whether three octets of an address, or more, stand side by side among numbers.
+func inARow(found []string, octets []byte) bool {
+	const enough = 3
+	for from := range len(octets) - enough + 1 {
+		var want []string
+		for _, o := range octets[from : from+enough] {
+			want = append(want, strings.TrimLeft(fmt.Sprint(o), "0"))
 		}
-		there := 0
-		for _, o := range octets {
-			if i := slices.Index(found, strings.TrimLeft(fmt.Sprint(o), "0")); i >= 0 {
-				there++
-				found = slices.Delete(found, i, i+1)
+		for at := range max(0, len(found)-enough+1) {
+			if slices.Equal(found[at:at+enough], want) {
+				return true
 			}
 		}
-		return there >= 3
 	}
-	hex := strings.ReplaceAll(addr.StringExpanded(), ":", "")
-	plain := strings.NewReplacer("-", "", ".", "", ":", "").Replace(name)
-	return strings.Contains(plain, hex[16:]) || strings.Contains(name, strings.ReplaceAll(addr.String(), ":", "-"))
+	return false
+}
+
+// groupsIn reports whether the groups of an IPv6 address stand in a name, as they are
+// written in full or in short.
+func groupsIn(name string, addr netip.Addr) bool {
+	var groups []string
+	for octets := addr.AsSlice(); len(octets) > 0; octets = octets[2:] {
+		groups = append(groups, fmt.Sprintf("%x", binary.BigEndian.Uint16(octets)))
+	}
+	for _, between := range []string{"-", "."} {
+		if strings.Contains(name, strings.ReplaceAll(addr.String(), ":", between)) || strings.Contains(name, strings.Join(groups, between)) {
+			return true
+		}
+	}
+	return false
+}
+
+func backwards(text string) string {
+	octets := []byte(text)
+	slices.Reverse(octets)
+	return string(octets)
 }

@@ -140,7 +140,9 @@ func (a *audit) verdict(ctx context.Context, d *lookup.DNS, domain string, addr 
 		f.Means = "mail that leaves from this address does not pass SPF (Gmail: 5.7.27)"
 		f.Do = "add the address to the record"
 		if !public(addr) {
-			f.Do = "name the address that receivers see in the configuration: egress = [\"192.0.2.25\"]"
+			f.Status = Unknown
+			f.Means = "receivers do not see this address, but that of the router before it"
+			f.Do = "name that one in the configuration: egress = [\"192.0.2.25\"]"
 		}
 	}
 	return f
