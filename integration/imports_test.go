@@ -180,7 +180,7 @@ func table() map[string]room {
 		"pratique/posture/lookup/lookuptest":   {rooms: []string{roomLookup}, libraries: []string{miekgDNS}},
 
 		"pratique/cmd/pratique":        {every: true, libraries: []string{goMilter, goMessage}, forTests: []string{testscript, miekgDNS, helpers}},
-		"pratique/integration":         {every: true, rooms: []string{helpers}, forTests: []string{goMessage}},
+		"pratique/integration":         {every: true, rooms: []string{helpers}, forTests: []string{goMessage, miekgDNS}},
 		"pratique/integration/harness": {libraries: []string{xSys}},
 	}
 }
