@@ -140,6 +140,9 @@ func typed(field string) (kind, value string) {
 // the characters of RFC 6533 3 ("\x{fc}") as they are.
 func mailbox(field string) string {
 	kind, value := typed(field)
+	for strings.HasPrefix(strings.ToLower(value), "rfc822;") { // said twice
+		_, value = typed(value)
+	}
 	if kind == "utf-8" {
 		value = decodeUTF8Address(value)
 	}

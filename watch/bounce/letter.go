@@ -173,8 +173,8 @@ func (l *letter) reasons(recipients []string) reasons {
 		}
 		segment := l.text[m[1]:min(end, m[1]+maxExplanation)]
 		words := firstParagraph(segment)
-		if !tells(words) && tells(segment) {
-			words = segment
+		if near := segment[:min(len(segment), maxNear)]; !tells(words) && tells(near) {
+			words = near
 		}
 		if known, ok := found[who]; !ok || !tells(known) && tells(words) {
 			found[who] = words
@@ -185,6 +185,7 @@ func (l *letter) reasons(recipients []string) reasons {
 
 const (
 	maxMentions = 5 * maxRecipients // addresses of a text that are looked at
+	maxNear     = 400               // octets behind it that may be about it, over an empty line
 	maxPlaces   = 4                 // of one address, at which words about it are looked for
 )
 

@@ -60,12 +60,18 @@ func Of(status, text string) Reason {
 		code = reply
 	}
 	r := Reason{Code: code}
-	if row, ok := byWords(wordsOf(status, text), strings.HasPrefix(code, "4")); ok {
+	words, temporary := wordsOf(status, text), strings.HasPrefix(code, "4")
+	if row, ok := byWords(table, words, temporary); ok {
 		r.Class, r.Name = row.class, row.name
 		return r
 	}
 	if r.Class, r.Name = byCode(code); r.Class == Unknown {
 		r.Class, r.Name = byReply(reply)
+	}
+	if r.Class == Unknown || r.Name == "refused" {
+		if row, ok := byWords(weak, words, temporary); ok {
+			r.Class, r.Name = row.class, row.name
+		}
 	}
 	return r
 }
@@ -123,8 +129,8 @@ var (
 // class alone and whatever it says.
 var boilerplate = regexp.MustCompile(`(?i)\b5\.[13]\.0 - (?:unknown address error|other mail system problem)\b`)
 
-// byWords finds the first row of the table whose phrase is in a text in lower case.
-func byWords(text string, temporary bool) (row, bool) {
+// byWords finds the first row of a table whose phrase is in a text in lower case.
+func byWords(table []row, text string, temporary bool) (row, bool) {
 	for _, r := range table {
 		if r.only == "4" && !temporary || r.only == "5" && temporary {
 			continue

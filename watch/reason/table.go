@@ -104,11 +104,13 @@ var table = []row{
 		"line length", "duplicate…header", "multiple…header", "messageid", "message-id header", "date header", "mime error", "nul characters",
 		"null character", "invalid characters", "illegal 8-bit", "smtputf8", "8bitmime",
 		"protocol violation", "header error", "mime malformed",
+		"without to: field", "without a to",
 	}},
 	{Policy, "relay_denied", "", []string{
 		"relay access denied", "relaying denied", "relay denied", "relaying not", "relay not permitted", "relay not allowed", "not permitted to relay", "unable to relay",
 		"relay prohibited", "relaying prohibited", "no relaying", "do not relay", "don't relay", "isn't in my list of allowed rcpthosts", "rcpthosts",
 		"not a gateway", "we do not accept mail for", "authentication is required for relay", "relaying mail",
+		"remote domains not supported",
 	}},
 	{Policy, "loop", "", []string{
 		"loops back to myself", "mail loop", "mail loops", "routing loop", "loop detected", "too many hops", "hop count exceeded", "hop count", "too many \"received\"",
@@ -153,6 +155,7 @@ var table = []row{
 		"couldn't find any host", "unrouteable mail domain", "unrouteable domain", "null mx", "nullmx", "does not accept mail", "accepts no mail", "domain does not receive", "mail server for…not found",
 		"no mx record", "no mail exchanger", "no mail hosts for domain", "unable to find a mail server", "no route found to domain", "couldn't be found…domain", "domain…couldn't be found",
 		"no mx found", "indicated no smtp service", "domain is not reachable", "could not find a gateway", "hostname lookup failed", "nameserver error",
+		"name or service not known",
 	}},
 	{Hard, "unknown_user", "5", []string{
 		"unknown recipient", "recipient unknown", "unknown local part", "unknown local-part", "unknown mailbox", "unknown account", "unknown address", "address unknown",
@@ -164,7 +167,8 @@ var table = []row{
 		"bad destination mailbox", "bad address", "undeliverable address", "undeliverable mail", "unrouteable address", "unrouteable", "mailbox does not", "no longer valid", "no longer available", "no longer on server", "no longer exists", "no longer active",
 		"user has moved", "moved to an unknown", "recipient rejected", "recipient is invalid", "recipient does not", "no valid recipients", "unbekannter benutzer", "empfänger unbekannt", "existiert nicht",
 		"utilisateur inconnu", "adresse inconnue", "n'existe pas", "usuario desconocido", "no existe", "delivery error: dd", "(#5.1.1)", "[ir0", "account that you tried to reach",
-		"user not exist", "recipient not exist", "mailbox not exist", "not exist", "final delivery userid", "not a valid", "not a registered", "no account", "not known to", "no matches to", "does not have a final", "recipient name is not recognized", "can't be found", "couldn't find", "not recognized", "не существует", "не найден", "nicht gefunden", "nicht bekannt", "nicht vorhanden", "inconnu", "desconhecido", "não existe", "non esiste", "inesistente", "sconosciuto", "bestaat niet", "用户不存在", "不存在", "見つかりません",
+		"user not exist", "recipient not exist", "mailbox not exist", "not exist", "final delivery userid", "not a valid", "not a registered", "no account", "not known to", "no matches to", "does not have a final", "recipient name is not recognized", "can't be found", "couldn't find", "not recognized", "не существует", "не найден", "nicht gefunden", "nicht bekannt", "nicht vorhanden", "inconnu", "não existe", "non esiste", "inesistente", "sconosciuto", "bestaat niet", "用户不存在", "不存在", "見つかりません",
+		"no mail box", "bad_recipient", "not an active address", "address is not active", "desconoc", "not unique", "recipient was unavailable",
 	}},
 
 	// The way there.
@@ -173,6 +177,7 @@ var table = []row{
 		"operation timed out", "session timed out", "timed out while", "timed out waiting", "read timeout", "command timeout", "connect to", "able to establish", "couldn't establish", "could not connect", "unable to connect", "can't connect", "not respond", "no response", "didn't respond", "did not respond", "broken pipe", "conversation with", "refused to talk to me",
 		"retry time not reached", "all hosts…have been failing", "connection died", "deferred: connection", "requests to connect",
 		"network error", "remote host is not responding", "host is not responding", "network problem", "not reachable", "unreachable",
+		"dropped by remote host",
 	}},
 	{Soft, "expired", "", []string{
 		"delivery time expired", "message expired", "has expired", "retry timeout exceeded", "in the queue too long", "retry time not reached for any host after a long failure",
@@ -189,6 +194,13 @@ var table = []row{
 	{Policy, "refused", "5", []string{
 		"client host rejected", "rejected by a remote mail server", "message rejected", "policy", "policies", "administrative prohibition", "administratively", "prohibited", "not permitted", "not allowed", "access denied", "not acceptable", "550 rejected", "554 rejected", "message refused", "mail refused",
 	}},
+}
+
+// weak is words that are in names and links as well: they count where neither the table
+// nor the code tells more than that the message was refused.
+var weak = []row{
+	{Block, "spam", "", []string{"spam"}},
+	{Block, "blocklisted", "", []string{"blocked"}},
 }
 
 // byCode tells the reason from a code alone: RFC 3463, the registry of RFC 5248
