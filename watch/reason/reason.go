@@ -60,20 +60,32 @@ func Of(status, text string) Reason {
 		code = reply
 	}
 	r := Reason{Code: code}
-	words, temporary := wordsOf(status, text), strings.HasPrefix(code, "4")
-	if row, ok := byWords(table, words, temporary); ok {
-		r.Class, r.Name = row.class, row.name
-		return r
-	}
-	if r.Class, r.Name = byCode(code); r.Class == Unknown {
-		r.Class, r.Name = byReply(reply)
-	}
-	if r.Class == Unknown || r.Name == "refused" {
-		if row, ok := byWords(weak, words, temporary); ok {
-			r.Class, r.Name = row.class, row.name
-		}
+	r.Class, r.Name = why(code, reply, wordsOf(status, text))
+	if r.Class == Hard && beforeRecipient.MatchString(text) {
+		r.Class, r.Name = Policy, "restricted" // it is about the sender: no recipient was named yet
 	}
 	return r
+}
+
+// beforeRecipient is how Postfix, Exim and others tell at which command they were refused.
+var beforeRecipient = regexp.MustCompile(`(?i)(?:in reply to|after|did not like our) (?:mail from|ehlo|helo)\b`)
+
+// why looks into the table, then at the code, then at the reply code in the words.
+func why(code, reply, words string) (Class, string) {
+	temporary := strings.HasPrefix(code, "4")
+	if row, ok := byWords(table, words, temporary); ok {
+		return row.class, row.name
+	}
+	class, name := byCode(code)
+	if class == Unknown {
+		class, name = byReply(reply)
+	}
+	if class == Unknown || name == "refused" {
+		if row, ok := byWords(weak, words, temporary); ok {
+			return row.class, row.name
+		}
+	}
+	return class, name
 }
 
 // wordsOf returns what the table is held against: without names of hosts and

@@ -23,7 +23,10 @@ func TestOf(t *testing.T) {
 		{"5.7.0", "552-5.7.0 This message was blocked because its content presents a potential security issue.", "policy/virus 5.7.0"},
 		{"5.3.4", "552-5.3.4 Your message exceeded Google's message size limits.", "policy/too_big 5.3.4"},
 		{"5.7.1", "550-5.7.1 This message is not RFC 5322 compliant. There are multiple From headers.", "policy/malformed 5.7.1"},
+		{"4.7.29", "421-4.7.29 Your email has been rate limited because this message wasn't sent over a TLS connection.", "policy/tls 4.7.29"},
 		// Outlook, Exchange Online, Exchange.
+		{"5.1.90", "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients", "soft/rate_limited 5.1.90"},
+		{"5.7.23", "550 5.7.23 The message was rejected because of Sender Policy Framework violation", "policy/authentication 5.7.23"},
 		{"5.7.1", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3140).", "block/blocklisted 5.7.1"},
 		{"5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).", "hard/unknown_user 5.5.0"},
 		{"5.4.1", "550 5.4.1 Recipient address rejected: Access denied. [DB5EUR01FT006.eop-EUR01.prod.protection.outlook.com]", "hard/unknown_user 5.4.1"},
@@ -47,6 +50,9 @@ func TestOf(t *testing.T) {
 		{"5.0.0", "554-gmx.net (mxgmx017) Nemesis ESMTP Service not available 554-No SMTP service 554-Bad DNS PTR resource record.", "policy/reverse_dns 5.0.0"},
 		{"5.0.0", "554 IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de to clarify.) (BL)", "block/blocklisted 5.0.0"},
 		{"5.7.1", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1", "block/blocklisted 5.7.1"},
+		{"5.0.0", "550 Benutzer hat kein Konto bei T-Online / user has no mailbox", "hard/unknown_user 5.0.0"},
+		{"5.2.2", "552 5.2.2 Mailbox size limit exceeded 1700000000-abc", "soft/mailbox_full 5.2.2"},
+		{"5.1.1", "550 5.1.1 Not our customer - a@comcast.net", "hard/unknown_user 5.1.1"},
 		// Postfix and sendmail as they report it themselves.
 		{"5.1.1", "host mx.example.net[192.0.2.5] said: 550 5.1.1 <a@example.net>: Recipient address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)", "hard/unknown_user 5.1.1"},
 		{"4.7.1", "host mx.example.net[192.0.2.5] said: 450 4.7.1 <a@example.net>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/example.net.html (in reply to RCPT TO command)", "soft/greylisted 4.7.1"},
@@ -82,6 +88,9 @@ func TestOf(t *testing.T) {
 		// A word that is in names, too, where nothing else tells.
 		{"5.7.1", "550 5.7.1 Probable Spam", "block/spam 5.7.1"},
 		{"5.1.1", "550 5.1.1 see https://spam.example.net/why", "hard/unknown_user 5.1.1"},
+		// About the sender, at a command before there is a recipient.
+		{"5.1.7", "host mx.example.net [192.0.2.5] SMTP error from remote mail server after MAIL FROM:<a@example.org>: 550 5.1.7 No such domain example.org.", "policy/restricted 5.1.7"},
+		{"5.1.1", "host mx.example.net[192.0.2.5] said: 550 5.1.1 user unknown (in reply to MAIL FROM command)", "policy/restricted 5.1.1"},
 		// Only the reply code tells.
 		{"5.0.0", "554 Transaction failed", "policy/refused 5.0.0"},
 		{"", "504 Command parameter not implemented", "policy/malformed 504"},

@@ -78,6 +78,7 @@ var table = []row{
 		"dmarc", "spf", "dkim", "sender is unauthenticated", "unauthenticated email", "not authenticated", "required authentication level",
 		"sender id", "authentication checks", "unable to authenticate", "authentication-results", "5.7.509", "5.7.515",
 		"invalid ip for sending mail",
+		"sender policy framework",
 	}},
 	{Policy, "reverse_dns", "", []string{
 		"ptr record", "ptr resource record", "reverse dns", "reverse-dns", "rdns", "reverse lookup", "reverse mapping", "reverse hostname", "no ptr",
@@ -90,13 +91,14 @@ var table = []row{
 		"encryption required", "session encryption", "offers no starttls", "offered no starttls", "not offer…starttls", "cannot start tls", "tls handshake",
 		"server certificate", "mta-sts", "tlsa",
 		"does not support tls", "doesn't support tls",
+		"over a tls",
 	}},
 	{Policy, "too_big", "", []string{
 		"message size exceeds", "message too large", "message too big", "message is too large", "message is too big", "message exceeds",
 		"exceeds size limit", "exceeds maximum message size", "exceeds fixed maximum", "exceeds the maximum", "maximum message size", "size limit exceeded for message",
 		"message length exceeds", "message file too big", "too large to send", "file size limit", "larger than the current system limit",
 		"resolver.rst.sendsizelimit", "resolver.rst.recipsizelimit", "sizelimit",
-		"size limit exceeded", "line limit exceeded", "maximum size", "maximum allowed size",
+		"mail size limit exceeded", "message size limit exceeded", "line limit exceeded", "maximum size", "maximum allowed size",
 	}},
 	{Policy, "malformed", "", []string{
 		"rfc 5322", "rfc 2822", "rfc 822", "rfc5322", "rfc2822", "rfc 5321", "not rfc", "rfc-compliant", "non-compliant", "valid from header", "missing…header", "missing a valid",
@@ -129,6 +131,7 @@ var table = []row{
 		"max message per connection", "connection limit", "connections from your", "sending limit", "frequency limited", "frequency is limited", "4.7.500", "server busy…(s77714)", "(s77714)",
 		"(s775b)", "rl000", "deferred due to volume", "message rate", "sending quota", "daily quota", "sending limit exceeded",
 		"relay quota",
+		"daily limit", "hourly limit",
 	}},
 	{Soft, "mailbox_full", "", []string{
 		"mailbox full", "mailbox is full", "mailbox…is full", "inbox is full", "over quota", "overquota", "over the quota", "quota exceeded", "exceeded…quota", "exceeds…quota",
@@ -147,7 +150,7 @@ var table = []row{
 		"disabled recipient", "account is inactive", "is inactive", "inactive user", "inactive mailbox", "inactive account", "mailbox inactive", "suspended", "deactivated", "account…closed",
 		"account…expired", "account has been terminated", "account is locked", "mailbox is locked", "account…blocked", "not accepting mail", "not accepting messages",
 		"no longer accepting", "no longer accepts", "discontinued",
-		"is frozen", "account frozen", "temporary locked", "temporarily locked", "user…locked", "por falta de uso", "no longer in use",
+		"is frozen", "account frozen", "temporary locked", "temporarily locked", "por falta de uso", "no longer in use",
 	}},
 	{Hard, "bad_domain", "5", []string{
 		"host or domain name not found", "domain not found", "host not found", "unknown host", "host unknown", "hostname not found", "no such domain", "domain does not exist", "domain…not exist",
@@ -169,6 +172,7 @@ var table = []row{
 		"utilisateur inconnu", "adresse inconnue", "n'existe pas", "usuario desconocido", "no existe", "delivery error: dd", "(#5.1.1)", "[ir0", "account that you tried to reach",
 		"user not exist", "recipient not exist", "mailbox not exist", "not exist", "final delivery userid", "not a valid", "not a registered", "no account", "not known to", "no matches to", "does not have a final", "recipient name is not recognized", "can't be found", "couldn't find", "not recognized", "не существует", "не найден", "nicht gefunden", "nicht bekannt", "nicht vorhanden", "inconnu", "não existe", "non esiste", "inesistente", "sconosciuto", "bestaat niet", "用户不存在", "不存在", "見つかりません",
 		"no mail box", "bad_recipient", "not an active address", "address is not active", "desconoc", "not unique", "recipient was unavailable",
+		"has no mailbox", "no mailbox for", "kein konto",
 	}},
 
 	// The way there.
