@@ -25,6 +25,7 @@ import (
 type setupOptions struct {
 	config, state, postfix, sendmail string
 	listen, hostname, clamd, user    string
+	opendkim                         string
 	domains, networks                []string
 	apply, undo, yes, noDNS          bool
 }
@@ -42,6 +43,7 @@ func setUp(e *env, args []string) (int, error) {
 	fs.StringVar(&o.listen, "listen", "", "where the milter listens: unix:/path or inet:host:port")
 	fs.StringVar(&o.hostname, "hostname", "", "the full name of this host (default: Postfix's myhostname)")
 	fs.StringVar(&o.clamd, "clamd", "", "clamd: unix:/path, tcp:host:port or off (default: where it is found)")
+	fs.StringVar(&o.opendkim, "opendkim", "", "OpenDKIM's configuration `file`, whose domains and keys are taken over, or off (default: where it is found)")
 	fs.StringVar(&o.user, "user", "", "the user that the daemon runs as (default: pratique, if there is one)")
 	fs.Func("domain", "a `domain` whose mail is to be signed; may be given several times", appendTo(&o.domains))
 	fs.Func("network", "a `network` whose clients may send; may be given several times", appendTo(&o.networks))
@@ -71,8 +73,8 @@ func (o *setupOptions) settle() error {
 	case o.undo && o.apply:
 		return errors.New("--apply changes Postfix and --undo takes that back: one of them is meant")
 	}
-	for _, path := range []*string{&o.config, &o.state, &o.postfix, &o.sendmail} {
-		if *path == "" {
+	for _, path := range []*string{&o.config, &o.state, &o.postfix, &o.sendmail, &o.opendkim} {
+		if *path == "" || path == &o.opendkim && *path == "off" {
 			continue
 		}
 		var err error
@@ -99,6 +101,7 @@ type installer struct {
 	postfix *mta.Postfix // nil: another MTA
 	owner   *setup.Owner
 	cfg     *configs.Config
+	old     *takenOver // nil: no OpenDKIM is taken over
 }
 
 func newInstaller(e *env, o setupOptions) *installer {
@@ -196,6 +199,9 @@ func (in *installer) configure(context.Context) error {
 	if err := in.folders(answers); err != nil {
 		return err
 	}
+	if err := in.old.copyKeys(in.owner); err != nil {
+		return withPermissionHint(err)
+	}
 	if err := setup.WriteConfig(in.o.config, text); err != nil {
 		return withPermissionHint(err)
 	}
@@ -238,7 +244,13 @@ func (in *installer) answers() (setup.Answers, error) {
 	if !strings.Contains(a.Hostname, ".") {
 		a.Hostname = "" // no full name: the system's is looked up when it is needed
 	}
-	var err error
+	err := in.takeOver(a.State)
+	if err != nil {
+		return a, err
+	}
+	if in.old != nil {
+		a.Signing, proposed = in.old.signing, in.old.networks(proposed)
+	}
 	if a.Networks = in.o.networks; a.Networks == nil {
 		a.Networks, err = in.ask.list("Networks whose clients may send", proposed)
 	}
@@ -246,7 +258,7 @@ func (in *installer) answers() (setup.Answers, error) {
 		return a, err
 	}
 	if in.o.domains == nil {
-		in.o.domains, err = in.ask.list("Domains whose mail is to be signed", in.proposedDomains())
+		in.o.domains, err = in.ask.list(in.domainQuestion())
 	}
 	for _, domain := range in.o.domains {
 		err = errors.Join(err, keystore.CheckDomain(domain))
@@ -285,6 +297,14 @@ func findClamd() string {
 		return "tcp:127.0.0.1:3310"
 	}
 	return ""
+}
+
+// domainQuestion asks for domains that get new keys: none, where others are taken over.
+func (in *installer) domainQuestion() (question string, proposed []string) {
+	if in.old != nil {
+		return "Further domains whose mail is to be signed", nil
+	}
+	return "Domains whose mail is to be signed", in.proposedDomains()
 }
 
 // proposedDomains is the domain that Postfix writes behind a local name, or, if

@@ -26,6 +26,7 @@ func (in *installer) wire(ctx context.Context) error {
 		}
 	}
 	in.tellRest(settings)
+	in.tellOpenDKIM(settings)
 	if len(settings) == 0 {
 		return nil
 	}

@@ -76,6 +76,19 @@ func (t *Translation) Complete() bool {
 	return true
 }
 
+// Socket returns where the MTA finds OpenDKIM, as it is written, "" where its file does not say.
+func (t *Translation) Socket() string {
+	s, _ := t.conf.get("Socket")
+	return s.value
+}
+
+// Verifies reports whether this OpenDKIM looks at signatures of mail that comes in, which
+// it does unless its Mode says otherwise (opendkim.conf(5)).
+func (t *Translation) Verifies() bool {
+	mode, given := t.conf.get("Mode")
+	return !given || strings.Contains(mode.value, "v")
+}
+
 // Bounds of a translation. OpenDKIM itself walks its tables line by line for each
 // message, so that real ones are far below.
 const (

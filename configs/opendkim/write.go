@@ -25,20 +25,7 @@ func (t *Translation) Write(w io.Writer, table string) error {
 	fmt.Fprintf(out, "# Everyone else's mail is accepted untouched, as by OpenDKIM. Where only mail that\n")
 	fmt.Fprintf(out, "# leaves comes by, \"reject\" is the better answer.\nunlisted = %s\n", quote(c.Access.Unlisted))
 
-	fmt.Fprintf(out, "\n[signing]\non_error = %s\ncanonicalization = %s\n", quote(c.Signing.OnError.String()), quote(c.Signing.Canonicalization))
-	if c.Signing.Expire != 0 {
-		fmt.Fprintf(out, "expire = %s\n", quote(fmt.Sprintf("%ds", int64(c.Signing.Expire.Seconds()))))
-	}
-	if len(c.Signing.Exclude) > 0 {
-		fmt.Fprintf(out, "exclude = %s\n", list(c.Signing.Exclude))
-	}
-	if table != "" {
-		fmt.Fprintf(out, "table = %s\n", quote(table))
-	} else {
-		for _, d := range c.Signing.Domains {
-			writeDomain(out, d)
-		}
-	}
+	t.writeSigning(out, table)
 	if c.Milter.SocketMode != def.Milter.SocketMode {
 		fmt.Fprintf(out, "\n[milter]\nsocket_mode = %s\n", quote(c.Milter.SocketMode))
 	}
@@ -47,6 +34,31 @@ func (t *Translation) Write(w io.Writer, table string) error {
 	}
 	t.writeNotes(out)
 	return out.Flush()
+}
+
+// WriteSigning writes what is signed how, and nothing else: the part [signing] of a configuration.
+func (t *Translation) WriteSigning(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	t.writeSigning(out, "")
+	return out.Flush()
+}
+
+func (t *Translation) writeSigning(out io.Writer, table string) {
+	c := t.Config.Signing
+	fmt.Fprintf(out, "\n[signing]\non_error = %s\ncanonicalization = %s\n", quote(c.OnError.String()), quote(c.Canonicalization))
+	if c.Expire != 0 {
+		fmt.Fprintf(out, "expire = %s\n", quote(fmt.Sprintf("%ds", int64(c.Expire.Seconds()))))
+	}
+	if len(c.Exclude) > 0 {
+		fmt.Fprintf(out, "exclude = %s\n", list(c.Exclude))
+	}
+	if table != "" {
+		fmt.Fprintf(out, "table = %s\n", quote(table))
+	} else {
+		for _, d := range c.Domains {
+			writeDomain(out, d)
+		}
+	}
 }
 
 func writeDomain(w io.Writer, d signing.Domain) {

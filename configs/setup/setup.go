@@ -21,6 +21,7 @@ type Answers struct {
 	Networks []string // who may send, beside loopback
 	Clamd    string   // "unix:/path", "tcp:host:port", or "": mail is not scanned
 	Group    string   // of the socket, "" for the daemon's
+	Signing  string   // the part [signing] with its domains, as TOML, "": only keys of the store sign
 	Mend     bool     // 8bit parts are encoded before they are signed, for a Postfix that can't
 }
 
@@ -49,6 +50,9 @@ func (a Answers) Config() ([]byte, error) {
 	if a.Mend {
 		line("\n# This Postfix converts 8bit mail after it was signed where the next hop asks for\n"+
 			"# it; encoded before, its signature survives.\n[survival]\nmend = %v", true)
+	}
+	if a.Signing != "" {
+		line("\n# Taken over from OpenDKIM.%s", strings.TrimRight("\n"+strings.TrimSpace(a.Signing), "\n"))
 	}
 	text := []byte(b.String())
 	_, err := configs.Parse("the configuration that was made", text)
@@ -124,4 +128,23 @@ func Give(path string, owner *Owner) error {
 		}
 		return os.Lchown(path, owner.UID, owner.GID)
 	})
+}
+
+// CopyKey copies the file of a private key into a folder of the daemon, so that nobody
+// else reads it. One that is there already stays.
+func CopyKey(from, to string, owner *Owner) error {
+	key, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("copy a key: %w", err)
+	}
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	if err := writeWhole(to, key); err != nil {
+		return fmt.Errorf("copy a key: %w", err)
+	}
+	if owner == nil {
+		return nil
+	}
+	return os.Chown(to, owner.UID, owner.GID)
 }

@@ -106,6 +106,24 @@ func (p *Postfix) With(settings []Setting) *Postfix {
 	return &changed
 }
 
+// Without returns the settings that take the milter at an address out of main.cf, such
+// as "inet:8891@localhost" or "local:/run/opendkim/opendkim.sock".
+func (p *Postfix) Without(address string) []Setting {
+	other := Ours{Listen: []string{address}}
+	var list []Setting
+	for _, name := range []string{"smtpd_milters", "non_smtpd_milters"} {
+		kept := milterList(p.raw(name))
+		i := p.named(p.raw(name), other)
+		if i < 0 {
+			continue
+		}
+		kept = slices.Delete(kept, i, i+1)
+		before, set := p.set[name]
+		list = append(list, Setting{Name: name, Value: joined(kept), Before: before.value, WasSet: set})
+	}
+	return list
+}
+
 // Value returns a parameter of main.cf as it is in force.
 func (p *Postfix) Value(name string) string { return p.value(name) }
 
