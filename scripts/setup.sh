@@ -20,11 +20,12 @@ unpacked=$root/.build/sendmail
 #   redis-server                         counts that several machines share
 #   prometheus                           promtool, which checks metrics, rules and alerts
 #   graphite-carbon munin-node           two that take our figures in
+#   systemd-journal-remote               writes journal files, for the log of the MTA
 #   gcc libc6-dev                        go test -race
 #   m4 libdb5.3 ... libwrap0             what the unpacked sendmail needs
 packages="postfix clamav-daemon opendkim opendkim-tools miltertest
   python3-dkim python3-nacl libmail-dkim-perl libcryptx-perl nsd unbound ldnsutils chromium fonts-dejavu-core rspamd
-  redis-server prometheus graphite-carbon munin-node
+  redis-server prometheus graphite-carbon munin-node systemd-journal-remote
   gcc libc6-dev make m4 openssl ca-certificates git
   libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0"
 

@@ -21,13 +21,14 @@ type Journald struct {
 	folder string // of journal files; "": the journal of this machine
 	pos    Position
 	find   func(string) (string, error) // of a program; see exec.LookPath
+	pause  time.Duration                // before a journalctl that ended is started again
 }
 
 // NewJournald returns a follower of the journal of this machine, or of the journal
 // files in a folder. It goes on behind a position; from the zero Position it begins
 // with what is logged from now on.
 func NewJournald(folder string, pos Position) *Journald {
-	return &Journald{folder, pos, exec.LookPath}
+	return &Journald{folder, pos, exec.LookPath, restartAfter}
 }
 
 // How journalctl is followed.
@@ -48,7 +49,7 @@ func (j *Journald) Run(ctx context.Context, batch func([]Delivery, Position), fa
 		failed(fmt.Errorf("follow the journal of systemd: %w", err))
 		select {
 		case <-ctx.Done():
-		case <-time.After(restartAfter):
+		case <-time.After(j.pause):
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -411,6 +412,31 @@ func TestJournald(t *testing.T) {
 	}
 	if args := strings.Join(NewJournald("", pos).arguments(), " "); !strings.Contains(args, "--after-cursor=c3") || strings.Contains(args, "--lines") {
 		t.Errorf("arguments %s", args)
+	}
+}
+
+// A journalctl that is missing is looked for again, and what it complains about is told.
+func TestJournaldIsLookedForAgain(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "journalctl")
+	j := NewJournald("", Position{})
+	j.pause = time.Millisecond
+	j.find = func(string) (string, error) { return exec.LookPath(program) }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var told []string
+	j.Run(ctx, nil, func(err error) {
+		told = append(told, err.Error())
+		if len(told) == 1 {
+			script := "#!/bin/sh\necho 'Hint: You are currently not seeing messages from the system.' >&2\nexec sleep 60\n"
+			if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		cancel()
+	})
+	if len(told) != 2 || !strings.Contains(told[0], "no such file") || !strings.Contains(told[1], "journalctl says: Hint: You are currently not seeing") {
+		t.Errorf("told %q", told)
 	}
 }
 
