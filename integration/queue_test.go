@@ -12,17 +12,38 @@ import (
 	"pratique/integration/harness"
 )
 
-// deferredMessages is how many messages the queue of the test holds: enough that a
-// look shows what it costs, few enough to be there within seconds.
-const deferredMessages = 2000
+// deferredMessages is how many messages the queue of the test holds.
+const deferredMessages = 10_000
+
+// deferredByHand is how many of them are really deferred; the others are copies of their files.
+const deferredByHand = 20
+
+// deferring starts a Postfix whose mail is all deferred: nobody listens where it goes
+// to, and no message is tried again while the test runs.
+func (w *world) deferring() *harness.Postfix {
+	w.Helper()
+	return w.postfix("", "relayhost", "[127.0.0.1]:1", "minimal_backoff_time", "1h", "maximal_backoff_time", "1h", "queue_run_delay", "1h")
+}
+
+// longQueue has Postfix hold so many deferred messages.
+func (w *world) longQueue(p *harness.Postfix, n int) {
+	w.Helper()
+	fill(w, p, deferredByHand)
+	w.mustQueue(p, deferredByHand)
+	if err := p.MultiplyDeferred(n/deferredByHand - 1); err != nil {
+		w.Fatal(err)
+	}
+	w.mustQueue(p, n)
+}
 
 // The queue of a real Postfix, whose mail is all deferred, as the command shows it.
 func TestQueueOfPostfix(t *testing.T) {
 	w := newWorld(t, tables{}, harness.SinkOptions{})
-	// Nobody listens there, and no message is tried again during the test.
-	p := w.postfix("", "relayhost", "[127.0.0.1]:1", "minimal_backoff_time", "1h", "maximal_backoff_time", "1h", "queue_run_delay", "1h")
-	fill(w, p, deferredMessages)
-	w.mustQueue(p, deferredMessages)
+	p := w.deferring()
+	w.longQueue(p, deferredMessages)
+	if said, err := p.CheckQueue(w.ctx); said != "" || err != nil {
+		t.Errorf("the queue is not as Postfix makes it: %s, %v", said, err)
+	}
 
 	out := w.does("queue", "--queue", "postfix:"+p.ConfigDir(), "--json")
 	var got struct {
