@@ -50,6 +50,56 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// What becomes of mail is told by the canaries of the daemon: an MTA that is down, mail
+// that never arrives, a hop behind the milter that breaks the signature; and each time
+// that it is well again.
+func TestCanariesOfTheDaemon(t *testing.T) {
+	servers := zoneServers(t, 1)
+	var records strings.Builder
+	for name, value := range signingKeys.Records {
+		fmt.Fprintf(&records, "%s. TXT %q %q\n", name, value[:len(value)/2], value[len(value)/2:])
+	}
+	if err := servers[0].Publish(zoneOf(1, records.String())); err != nil {
+		t.Fatal(err)
+	}
+	h, sink := newHook(t), freeAddr(t)
+	config := func(mta, timeout string) tables {
+		return tables{rates: fmt.Sprintf("[canary]\nfrom = \"canary@example.org\"\nto = \"me@canary.example.org\"\nmta = %q\nsink = %q\nevery = \"1m\"\ntimeout = %q\n[dns]\nresolver = %q\n%s",
+			mta, sink, timeout, servers[0].Addr(), h.table())}
+	}
+	w := newWorld(t, config(freeAddr(t), "20s"), harness.SinkOptions{})
+	toSink := "inline:{ {canary.example.org = smtp:[" + strings.Replace(sink, ":", "]:", 1) + "} }"
+	well := w.postfix(w.overUnix(), "transport_maps", toSink)
+	elsewhere := w.postfix(w.overUnix()) // all mail goes to the other sink
+	rewriting := w.postfix(w.overUnix(), "transport_maps", toSink, "smtp_header_checks", "regexp:{ {/^Subject: (.*)/ REPLACE Subject: [checked] $$1} }")
+	meets := func(c tables) {
+		t.Helper()
+		if err := w.pratique.Reload(w.ctx, c.toml()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const firing, resolved = "firing critical canary : ", "resolved critical canary : "
+	expect := func(beginning string, n int, texts ...string) {
+		t.Helper()
+		for len(h.about(beginning)) < n {
+			w.pause(fmt.Sprintf("%d of %d times %q was told", len(h.about(beginning)), n, beginning))
+		}
+		w.says(h.about(beginning)[n-1], texts...)
+	}
+	expect(firing, 1, "did not take it", "connection refused")
+	meets(config(well.Addr(), "20s"))
+	expect(resolved, 1)
+	meets(config(elsewhere.Addr(), "2s"))
+	expect(firing, 2, "it did not arrive within 2s")
+	w.sink.Await(w.ctx, "X-Pratique-Canary")
+	meets(config(well.Addr(), "20s"))
+	expect(resolved, 2)
+	meets(config(rewriting.Addr(), "20s"))
+	expect(firing, 3, "the signature of d=example.org s="+harness.RSASelector+" (rsa-sha256) is not valid", "no valid signature is of the domain of From")
+	meets(config(well.Addr(), "20s"))
+	expect(resolved, 3)
+}
+
 // freeAddr returns an address on loopback that was free just now.
 func freeAddr(t *testing.T) string {
 	t.Helper()

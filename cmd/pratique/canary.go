@@ -9,15 +9,12 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"pratique/configs"
 	"pratique/lint"
 	"pratique/message"
 	"pratique/signing"
-	"pratique/telemetry/alerts"
 	"pratique/watch/canary"
 )
 
@@ -89,70 +86,4 @@ func leaks(linter *lint.Lint, arrived []byte) []string {
 		}
 	}
 	return found
-}
-
-// flyCanaries sends canaries as often as the configuration says, until the context ends.
-func (d *daemon) flyCanaries(ctx context.Context) (stop func()) {
-	o := d.started.Canary
-	if o.Every == 0 {
-		return func() {}
-	}
-	d.metrics.Canaries(string(canary.OK), string(canary.Warn), string(canary.Fail))
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
-		ticker := time.NewTicker(o.Every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				d.flyOne(ctx, o)
-			}
-		}
-	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
-}
-
-// flyOne sends one, counts it, and tells people if it is not well. Mail goes on
-// whatever happens in here.
-func (d *daemon) flyOne(ctx context.Context, o canary.Options) {
-	defer d.recovered("canary")
-	world, err := canaryEnv(d.started, d.env.now)
-	var result *canary.Result
-	if err == nil {
-		result, err = canary.Fly(ctx, o, world)
-	}
-	if ctx.Err() != nil {
-		return // the daemon stops: what is under way says nothing
-	}
-	if err != nil {
-		d.log.Error("no canary could be sent", "error", err)
-		d.metrics.Canary(string(canary.Fail), false, 0, d.env.now())
-		d.alerts.Raise(alerts.Alert{Name: "canary", Severity: alerts.Warning, Text: "no canary could be sent: " + err.Error()})
-		return
-	}
-	status := result.Status()
-	d.metrics.Canary(string(status), status == canary.OK, result.Delay, d.env.now())
-	if status == canary.OK {
-		d.log.Info("canary arrived", "delay", result.Delay)
-		d.alerts.Clear("canary", "")
-		return
-	}
-	var wrong []string
-	for _, f := range result.Findings {
-		if f.Status != canary.OK {
-			wrong = append(wrong, f.Text)
-		}
-	}
-	alert := alerts.Alert{Name: "canary", Severity: alerts.Warning, Text: "a message sent through the MTA did not arrive as it should: " + strings.Join(wrong, "; "), Value: result.Delay.Seconds()}
-	if status == canary.Fail {
-		alert.Severity = alerts.Critical
-	}
-	d.log.Warn("canary is not well", "reply", result.Reply, "wrong", strings.Join(wrong, "; "))
-	d.alerts.Raise(alert)
 }

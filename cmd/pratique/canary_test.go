@@ -27,7 +27,7 @@ func TestCanaryOfTheDaemonFails(t *testing.T) {
 	cfg := configs.Default()
 	cfg.Canary.From, cfg.Canary.To, cfg.Canary.MTA, cfg.Canary.Maildir = "a@example.org", "b@example.org", l.Addr().String(), maildirIn(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	d := &daemon{env: &env{now: time.Now}, started: &cfg, log: log, metrics: telemetry.New(time.Now),
+	d := &daemon{env: &env{now: time.Now}, started: &cfg, cfg: &cfg, log: log, metrics: telemetry.New(time.Now),
 		alerts: alerts.Open(cfg.Alerts, alerts.Env{State: t.TempDir(), Now: time.Now, Log: log})}
 	d.metrics.Canaries("ok", "warn", "fail")
 	d.flyOne(context.Background(), cfg.Canary)
