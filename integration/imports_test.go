@@ -146,7 +146,7 @@ func table() map[string]room {
 		roomExplain:   {rooms: []string{roomMessage, roomSigning, roomRecords}},
 		roomJournal:   {rooms: []string{roomMessage, roomState}, libraries: []string{sqlite}},
 		roomTelemetry: {rooms: []string{roomMessage}, libraries: []string{prometheus}},
-		roomPosture: {rooms: []string{roomState, roomSigning, roomRecords, roomLookup, roomSPF, roomDMARC, roomBlocklist}, libraries: []string{miekgDNS},
+		roomPosture: {rooms: []string{roomState, roomSigning, roomRecords, roomLookup, roomSPF, roomDMARC, roomBlocklist}, libraries: []string{miekgDNS, xNet},
 			forTests: []string{"pratique/posture/lookup/lookuptest", "pratique/signing/records/recordstest", "pratique/integration/harness"}},
 		roomLookup:    {rooms: []string{roomRecords}, libraries: []string{miekgDNS}, forTests: []string{"pratique/posture/lookup/lookuptest"}},
 		roomSPF:       {rooms: []string{roomLookup}, libraries: []string{miekgDNS}, forTests: []string{goSPF, yaml, "pratique/posture/lookup/lookuptest"}},

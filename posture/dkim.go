@@ -74,7 +74,7 @@ func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {
 		f.Do = "put the key in its place, or take it out of the configuration"
 		return []Finding{f}
 	}
-	s := a.Authority.Survey(ctx, k.Record, k.Private)
+	s := a.survey(ctx, k)
 	f.Code, f.Found = "dkim_"+string(s.State), s.Text
 	switch s.State {
 	case records.Match:

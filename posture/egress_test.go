@@ -53,3 +53,19 @@ func TestGeneric(t *testing.T) {
 		}
 	}
 }
+
+func TestDomainName(t *testing.T) {
+	for text, want := range map[string]string{
+		"example.org": "example.org", "Example.ORG.": "example.org", "München.example": "xn--mnchen-3ya.example", "XN--MNCHEN-3YA.example": "xn--mnchen-3ya.example",
+		"faß.example": "xn--fa-hia.example", "_x.example.org": "_x.example.org", "a.b.c.example.co.uk": "a.b.c.example.co.uk",
+		"": "", "org": "", "*.example.org": "", "a b.example": "", "a..example": "", "example.org..": "", "user@example.org": "", "[192.0.2.1]": "", "a/b.example": "", strings.Repeat("a", 64) + ".example": "",
+	} {
+		if got, ok := DomainName(text); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %q %v, want %q", text, got, ok, want)
+		}
+	}
+	o := Options{Envelopes: []Envelope{{From: "München.example.", Domain: "Bounces.München.example"}}}
+	if got := o.EnvelopeOf("xn--mnchen-3ya.example"); got != "bounces.xn--mnchen-3ya.example" {
+		t.Error(got)
+	}
+}

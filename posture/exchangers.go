@@ -132,7 +132,7 @@ func (a *audit) authorities(ctx context.Context, domain string) []Finding {
 	case answer.Zone == "":
 		return about("no_soa", Warn, "no SOA record is to be found", "Yahoo looks sender domains up by it", "have the zone's servers repaired")
 	}
-	said, err := a.Authority.Hear(ctx, domain, dns.TypeSOA)
+	said, err := a.hear(ctx, domain, dns.TypeSOA)
 	if err != nil {
 		return about("servers_unknown", Unknown, err.Error(), "", "")
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"pratique/posture/blocklist"
 	"pratique/posture/lookup"
 )
@@ -71,7 +73,11 @@ func (o Options) Problems(report func(key, problem string)) {
 	}
 	for i, domain := range o.Domains {
 		if !isDomain(domain) {
-			report(fmt.Sprintf("domains[%d]", i), fmt.Sprintf("%q is no domain such as \"example.org\"", domain))
+			problem := fmt.Sprintf("%q is no domain such as \"example.org\"", domain)
+			if strings.HasPrefix(domain, "*.") {
+				problem = fmt.Sprintf("%q is no domain: nobody knows which are below it; name those that send", domain)
+			}
+			report(fmt.Sprintf("domains[%d]", i), problem)
 		}
 	}
 	for i, e := range o.Envelopes {
@@ -95,7 +101,7 @@ func (o Options) listProblems(report func(key, problem string)) {
 	first := map[string]int{}
 	for i, c := range o.Blocklists {
 		zone := strings.ToLower(c.Zone)
-		if zone != blocklist.Every && !isDomain(zone) {
+		if zone != blocklist.Every && !isZone(zone) {
 			report(fmt.Sprintf("blocklists[%d].zone", i), fmt.Sprintf("%q is no zone such as \"rbl.example.org\", nor \"*\"", c.Zone))
 		}
 		if j, twice := first[zone]; twice {
@@ -125,13 +131,30 @@ func isAddress(text string) bool {
 		return false
 	}
 	_, domain, _ := strings.Cut(text, "@")
-	return isDomain(domain)
+	return isZone(domain)
 }
 
-func isDomain(name string) bool {
-	return lookup.Valid(name) && strings.Contains(name, ".") && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+// DomainName returns a domain as the DNS has it: in lower case, without a dot at its end,
+// and internationalized labels as A-labels (RFC 5890 2.3.2.1). ok is false if it is none.
+func DomainName(text string) (name string, ok bool) {
+	name = strings.ToLower(strings.TrimSuffix(text, "."))
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		name = ascii
+	}
+	return name, lookup.Valid(name) && strings.Contains(name, ".") && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	})
+}
+
+// isZone reports whether a name is written as it is to be asked for.
+func isZone(text string) bool {
+	name, ok := DomainName(text)
+	return ok && name == strings.ToLower(text)
+}
+
+func isDomain(text string) bool {
+	_, ok := DomainName(text)
+	return ok
 }
 
 // Lists returns the blocklists that are to be asked.
@@ -143,11 +166,13 @@ func (o Options) Lists() []blocklist.List {
 	return blocklist.Choose(blocklist.Table(), changes)
 }
 
-// EnvelopeOf returns the domain in MAIL FROM of mail with this domain in From.
+// EnvelopeOf returns the domain in MAIL FROM of mail with this domain in From, which is
+// written as DomainName does.
 func (o Options) EnvelopeOf(from string) string {
 	for _, e := range o.Envelopes {
-		if strings.EqualFold(e.From, from) {
-			return strings.ToLower(e.Domain)
+		if name, _ := DomainName(e.From); name == from {
+			domain, _ := DomainName(e.Domain)
+			return domain
 		}
 	}
 	return from

@@ -126,16 +126,35 @@ type Env struct {
 // defaultParallel is polite to a resolver, and quick enough.
 const defaultParallel = 16
 
+// authorities is how many zones are asked at their own servers at a time, each of which
+// may have several.
+const authorities = 8
+
 type audit struct {
 	Env
 	Subject
-	dns *lookup.DNS
+	dns  *lookup.DNS
+	turn chan struct{} // a place for each zone that is asked at its own servers
+}
+
+// survey holds a key against its record at the servers of its zone, when it is its turn.
+func (a *audit) survey(ctx context.Context, k Key) records.Survey {
+	a.turn <- struct{}{}
+	defer func() { <-a.turn }()
+	return a.Authority.Survey(ctx, k.Record, k.Private)
+}
+
+// hear asks the servers of a zone, when it is its turn.
+func (a *audit) hear(ctx context.Context, name string, kind uint16) ([]records.Said, error) {
+	a.turn <- struct{}{}
+	defer func() { <-a.turn }()
+	return a.Authority.Hear(ctx, name, kind)
 }
 
 // Run audits. What the context leaves no time for is reported as unknown.
 func Run(ctx context.Context, e Env, s Subject) Report {
 	s.Pairs = tidy(s.Pairs)
-	a := &audit{Env: e, Subject: s, dns: lookup.New(e.Resolver, cmp.Or(e.Parallel, defaultParallel))}
+	a := &audit{Env: e, Subject: s, dns: lookup.New(e.Resolver, cmp.Or(e.Parallel, defaultParallel)), turn: make(chan struct{}, authorities)}
 	r := Report{At: e.Now(), Hostname: s.Hostname, Addresses: s.Addresses, Source: s.AddressSource, Domains: a.domains(), Findings: s.Notes}
 	for _, found := range a.together(ctx) {
 		r.Findings = append(r.Findings, found...)

@@ -96,7 +96,11 @@ func (f *auditFlags) define(fs *flag.FlagSet) {
 	fs.BoolVar(&f.noLists, "no-blocklists", false, "do not ask blocklists")
 	fs.DurationVar(&f.timeout, "timeout", 0, "`time` for the whole audit (default: [audit] timeout)")
 	fs.Func("domain", "look at this sending domain alone; may be repeated", func(name string) error {
-		f.domains = append(f.domains, strings.ToLower(strings.TrimSuffix(name, ".")))
+		domain, ok := posture.DomainName(name)
+		if !ok {
+			return fmt.Errorf("%q is no domain such as example.org", name)
+		}
+		f.domains = append(f.domains, domain)
 		return nil
 	})
 }

@@ -92,7 +92,13 @@ func auditDomains(s *posture.Subject, full *configs.Config, kept []keystore.Key,
 	for _, d := range entries {
 		name := strings.ToLower(d.Domain)
 		signed[name] = append(signed[name], d.SigningDomain())
-		froms = append(froms, strings.TrimPrefix(name, "*."))
+		top, wild := strings.CutPrefix(name, "*.")
+		froms = append(froms, top)
+		if wild && len(only) == 0 {
+			s.Notes = append(s.Notes, posture.Finding{Topic: "domains", Subject: name, Code: "subdomains_not_named", Status: posture.Info,
+				Found: "mail of all subdomains is signed, and which of them send is not known: only " + top + " is looked at, and what is named",
+				Do:    `name those that send: [audit] domains = ["news.` + top + `"]`})
+		}
 	}
 	for _, k := range kept {
 		if k.State != keystore.Done {
@@ -103,7 +109,8 @@ func auditDomains(s *posture.Subject, full *configs.Config, kept []keystore.Key,
 		froms = only
 	} else {
 		for _, d := range full.Audit.Domains {
-			froms = append(froms, strings.ToLower(strings.TrimSuffix(d, ".")))
+			name, _ := posture.DomainName(d) // valid, or it would not have been loaded
+			froms = append(froms, name)
 		}
 	}
 	seen := map[string]bool{}
