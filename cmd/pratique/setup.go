@@ -166,7 +166,8 @@ func (in *installer) findOwner(context.Context) error {
 	}
 	u, err := user.Lookup(name)
 	if err != nil && in.o.user == "" {
-		in.line("user        root: there is no user pratique (useradd --system --home-dir /var/lib/pratique --shell /usr/sbin/nologin pratique)")
+		in.line("user        root: there is no user pratique. To have one, before anything else:")
+		in.line("            useradd --system --user-group --home-dir /var/lib/pratique --shell /usr/sbin/nologin%s pratique", in.groupFlag())
 		return nil
 	}
 	if err != nil {
@@ -176,7 +177,27 @@ func (in *installer) findOwner(context.Context) error {
 	gid, gerr := strconv.Atoi(u.Gid)
 	in.owner = &setup.Owner{UID: uid, GID: gid}
 	in.line("user        %s", name)
+	if groups, err := u.GroupIds(); err == nil && in.groupFlag() != "" && !slices.Contains(groups, postfixGroup()) {
+		in.line("            it may not give the socket to Postfix yet: usermod -a -G postfix %s", name)
+	}
 	return errors.Join(uerr, gerr)
+}
+
+// groupFlag puts a new user of the daemon into the group of Postfix, to which it gives the socket.
+func (in *installer) groupFlag() string {
+	if in.postfix == nil || postfixGroup() == "" {
+		return ""
+	}
+	return " -G postfix"
+}
+
+// postfixGroup is the number of the group of Postfix, "" without one.
+func postfixGroup() string {
+	g, err := user.LookupGroup("postfix")
+	if err != nil {
+		return ""
+	}
+	return g.Gid
 }
 
 // configure writes the configuration, unless there is one.
@@ -236,7 +257,7 @@ func (in *installer) answers() (setup.Answers, error) {
 		if in.o.listen == "" {
 			a.Listen = "unix:" + in.postfix.Socket()
 		}
-		if _, err := user.LookupGroup("postfix"); err == nil && strings.HasPrefix(a.Listen, "unix:") {
+		if postfixGroup() != "" && strings.HasPrefix(a.Listen, "unix:") {
 			a.Group = "postfix"
 		}
 	}

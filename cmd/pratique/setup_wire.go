@@ -66,6 +66,9 @@ func (in *installer) apply(ctx context.Context, settings []mta.Setting) error {
 			"mend that first, or mail would be deferred from now on; then run this again")
 	}
 	w, err := setup.Apply(ctx, in.postfix.Source, in.cfg.State, settings, in.e.now())
+	if err != nil && w != nil {
+		return hint(err, "some of it may be changed: pratique setup --config "+in.o.config+" --undo gives it back")
+	}
 	if err != nil {
 		return withPermissionHint(err)
 	}
