@@ -128,7 +128,7 @@ func messageID(h parts.Header) string {
 var idForm = regexp.MustCompile(`<[^<>\s]{1,300}>`)
 
 // anAddress is an address in text.
-var anAddress = regexp.MustCompile(`(?:"[^"\s]{1,64}"|[^\s<>()\[\]:;@\\,"]{1,64})@[^\s<>()\[\]:;@\\,"']{1,253}`)
+var anAddress = regexp.MustCompile(`(?:"[^"\s]{1,64}"|[^\s<>()\[\]:;@\\,"：；，、。（）【】《》「」“”]{1,64})@[^\s<>()\[\]:;@\\,"'：；，、。（）【】《》「」“”]{1,253}`)
 
 // addresses returns the addresses in a text, without the quotes and the kind that some
 // mail systems put before them ("SMTP=user@example.net").

@@ -153,6 +153,9 @@ func mailbox(field string) string {
 		}
 	}
 	value = strings.TrimSpace(value)
+	if !strings.Contains(value, "@") {
+		value = strings.Replace(value, "+40", "@", 1) // still in xtext (RFC 3461 4)
+	}
 	if before, _, ok := strings.Cut(value, " "); ok && !strings.HasPrefix(value, `"`) {
 		value = before // a comment behind it
 	}

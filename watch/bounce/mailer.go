@@ -19,7 +19,7 @@ func fromMailer(message *parts.Part) bool {
 		return false
 	}
 	from := strings.ToLower(h.Get("From"))
-	if isDaemon(from) || mailerName.MatchString(from) {
+	if isSystem(from) {
 		return true
 	}
 	return undelivered.MatchString(h.Get("Subject")) && (h.Get("Return-Path") == "<>" || h.Get("In-Reply-To") == "")
@@ -31,14 +31,17 @@ func isDaemon(from string) bool {
 	return from == "" || strings.Contains(from, "<>") || daemonName.MatchString(from)
 }
 
-var daemonName = regexp.MustCompile(`mailer[-_ .]?daemon|mail[-_ .]?deliver|delivery sub|mdaemon|double-bounce`)
+var daemonName = regexp.MustCompile(`mailer[-_ .]?daemon|mail[ .]deliver|delivery sub|mdaemon|double-bounce|microsoftexchange[0-9a-f]{20}`)
+
+// isSystem reports whether From, in lower case, looks like that of a mail system.
+func isSystem(from string) bool { return isDaemon(from) || mailerName.MatchString(from) }
 
 // mailerName is what mail systems call themselves in From.
-var mailerName = regexp.MustCompile(`mailer[-_ .]?daemon|post[-_ ]?master|mail[-_ .]?deliver|delivery sub|mail administrator|mdaemon|system administrator|systemadministrator|` +
-	`microsoft exchange|mail system|mail[-_ ]service|mailsystem|double-bounce|ndr administrator|mail router|exchange server|mta@|interscan|administrateur syst|antivirus|mimesweeper|_smtp_|no-?reply@.*\.dion\.ne\.jp`)
+var mailerName = regexp.MustCompile(`post[-_ ]?master|mail administrator|system administrator|systemadministrator|` +
+	`microsoft exchange|mail system|mail[-_ ]service|mailsystem|ndr administrator|mail router|exchange server|mta@|interscan|administrateur syst|antivirus|mimesweeper|_smtp_|no-?reply@.*\.dion\.ne\.jp`)
 
 // undelivered is how subjects of bounces tell what they are.
-var undelivered = regexp.MustCompile(`(?i)undeliver|un-?deliver|deliver(y|ing)? (status|fail|problem|delayed|error|report|was)|(delivery|mail|message) (has )?(failed|failure)|failure notice|failed mail|mail failure|` +
+var undelivered = regexp.MustCompile(`(?i)undeliver|un-?deliver|deliver(y|ing)? (status notif|fail|problem|delayed|error|report|was)|(delivery|mail|message) (has )?(failed|failure)|failure notice|failed mail|mail failure|` +
 	`returned (mail|message|to sender)|returning message|mail delivery|mail system error|non[- ]?(remis|deliver)|unzustellbar|delivery[- ]notification|(not|could ?n.t|can ?not) be delivered|not[- ]delivered|` +
 	`(message|mail|e-?mail) (not |was |is )?(bounced|undelivered)|nicht zugestellt|rejected mail|mail rejected|delayed mail|mail delay|processing error|unknown (user|recipient)|user unknown|` +
 	`consegna|non recapitabile|entrega|no se (pudo|puede) entregar|não entregue|onbestelbaar|niet afgeleverd|не доставлено|недоставлен|не может быть доставлено|退信|投递失败|退件|无法投递|配信不能|配信エラー|送信エラー|メールエラー|傳送失敗|邮件传输失败`)

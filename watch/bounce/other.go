@@ -21,20 +21,28 @@ func other(l *letter) []Recipient {
 }
 
 // evident reports whether a letter says, in its words or its subject, that something
-// was not delivered, and has one other mark of a bounce. Newsletters about bounces have none.
+// was not delivered, and has one other mark of a bounce. One that comes from nobody who
+// looks like a mail system has to be technical as well; parcels are not delivered, too.
 func (l *letter) evident() bool {
+	from := strings.ToLower(l.header.Get("From"))
+	if l.header.Get("List-Unsubscribe") != "" && !isDaemon(from) && len(l.original) == 0 {
+		return false // a newsletter; where a list passes a bounce on, it has the field, too
+	}
 	words := failure.MatchString(l.lower[:min(len(l.lower), maxEvidence)]) || l.late()
-	reply := replyCode.MatchString(l.text[:min(len(l.text), maxEvidence)])
 	subject := undelivered.MatchString(l.header.Get("Subject"))
-	returns := len(l.original) > 0
-	nobody := l.header.Get("Return-Path") == "<>" || strings.HasPrefix(strings.ToLower(l.header.Get("Auto-Submitted")), "auto-")
 	marks := 0
-	for _, mark := range []bool{words, reply, subject, returns, nobody, isDaemon(strings.ToLower(l.header.Get("From")))} {
+	for _, mark := range []bool{words, subject, l.technical(), isDaemon(from)} {
 		if mark {
 			marks++
 		}
 	}
-	return (words || reply || subject) && marks >= 2
+	return marks >= 2 && (isSystem(from) || l.technical())
+}
+
+// technical reports whether a letter has what people do not write: the reply of a
+// server, a returned message, or a null return path (RFC 5321 4.5.5).
+func (l *letter) technical() bool {
+	return len(l.original) > 0 || l.header.Get("Return-Path") == "<>" || replyCode.MatchString(l.text[:min(len(l.text), maxEvidence)])
 }
 
 // maxEvidence is how far into a text a mail system has said what it is about.
@@ -129,7 +137,7 @@ func (l *letter) named() []string {
 			}
 		}
 	}
-	if all = distinct(all); len(all) > 0 {
+	if all = distinct(all); len(all) > 0 || !l.technical() {
 		return all
 	}
 	return distinct(own)
@@ -141,7 +149,7 @@ const maxLabel = 200
 var (
 	aboutSender = regexp.MustCompile(`(?i)^[\s>*-]*(?:from|sender|original sender|return-path|reply-to|mail from|message-id|in-reply-to|references|envelope[- ]from|(?:>>> )?mail from|contact|system contact|550-f=)\b ?:|mail from:`)
 	inSummary   = regexp.MustCompile(`(?i)^[\s>]*(?:to|cc)[ \t]*:|mail from `)
-	helper      = regexp.MustCompile(`(?i)^(?:postmaster|post_master|mailer-daemon|abuse|support|helpdesk|hostmaster|webmaster)@`)
+	helper      = regexp.MustCompile(`(?i)^(?:postmaster|post_master|mailer-daemon|abuse|support|helpdesk|hostmaster|webmaster)@|//|\?`)
 	standing    = regexp.MustCompile(`(?im)^[ \t>*•-]*(?:[a-z' ]{0,40}(?:recipients?|user|userid|address|to|for|failed|attempts|mailbox|size|rcpt to|account)(?: \w+)?[ \t]*:[ \t]*)?["'<(]*([^\s<>()\[\]:;@\\,"']{1,64}@[^\s<>()\[\]:;@\\,"']{1,253}?)[">').]*(?:[ \t]*[:;,\[(=-].*|[ \t]+\.\.\. .*)?[ \t]*$`)
 )
 

@@ -72,7 +72,7 @@ var beforeRecipient = regexp.MustCompile(`(?i)(?:in reply to|after|did not like 
 
 // why looks into the table, then at the code, then at the reply code in the words.
 func why(code, reply, words string) (Class, string) {
-	temporary := strings.HasPrefix(code, "4")
+	temporary := strings.HasPrefix(code, "4") && !strings.HasPrefix(reply, "5") // soft_bounce of Postfix has both
 	if row, ok := byWords(table, words, temporary); ok {
 		return row.class, row.name
 	}
