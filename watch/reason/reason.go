@@ -137,9 +137,10 @@ var (
 	continued = regexp.MustCompile(` [245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3} )?`)
 )
 
-// boilerplate is what Cisco's gateways put before the reply of another server, by its
-// class alone and whatever it says.
-var boilerplate = regexp.MustCompile(`(?i)\b5\.[13]\.0 - (?:unknown address error|other mail system problem)\b`)
+// boilerplate is what says nothing: the words that Cisco's gateways put before the reply
+// of another server, by its class alone, and those that Postfix puts before a failure
+// that it remembers.
+var boilerplate = regexp.MustCompile(`(?i)\b5\.[13]\.0 - (?:unknown address error|other mail system problem)\b|delivery temporarily suspended:`)
 
 // byWords finds the first row of a table whose phrase is in a text in lower case.
 func byWords(table []row, text string, temporary bool) (row, bool) {

@@ -91,6 +91,8 @@ func TestOf(t *testing.T) {
 		// About the sender, at a command before there is a recipient.
 		{"5.1.7", "host mx.example.net [192.0.2.5] SMTP error from remote mail server after MAIL FROM:<a@example.org>: 550 5.1.7 No such domain example.org.", "policy/restricted 5.1.7"},
 		{"5.1.1", "host mx.example.net[192.0.2.5] said: 550 5.1.1 user unknown (in reply to MAIL FROM command)", "policy/restricted 5.1.1"},
+		{"5.0.0", "delivery temporarily suspended: connect to mx.example.net[192.0.2.5]:25: Connection refused", "soft/connection 5.0.0"},
+		{"4.1.1", "550 5.1.1 user unknown", "hard/unknown_user 4.1.1"}, // soft_bounce; the code keeps the recipient from being suppressed
 		// Only the reply code tells.
 		{"5.0.0", "554 Transaction failed", "policy/refused 5.0.0"},
 		{"", "504 Command parameter not implemented", "policy/malformed 504"},
