@@ -99,8 +99,8 @@ type auditReport struct {
 }
 
 type auditFinding struct {
-	Topic, Subject, Code, Status, Found, Means, Do string
-	Publish, Details                               []string
+	Topic, Subject, Code, Status, Found, Means, Do, List string
+	Publish, Details                                     []string
 }
 
 // runAudit runs the command, and returns its report and exit status.

@@ -84,19 +84,19 @@ func listed(r blocklist.Result) Finding {
 // gap in the audit; of the others there are always some that do not answer.
 func leftOut(results []blocklist.Result) []Finding {
 	var found []Finding
-	var slight []string
+	var slight, zones []string
 	for _, r := range results {
 		text := fmt.Sprintf("%s (%s): %s", r.List.Name, r.List.Zone, r.Reason)
 		if r.List.Weight != blocklist.Heavy {
-			slight = append(slight, text)
+			slight, zones = append(slight, text), append(zones, r.List.Zone)
 			continue
 		}
-		found = append(found, Finding{Topic: "blocklists", Subject: r.List.Zone, Code: "list_left_out", Status: Unknown,
+		found = append(found, Finding{Topic: "blocklists", Subject: r.List.Zone, Code: "list_left_out", Status: Unknown, Left: []string{r.List.Zone},
 			Found: "was left out, and says nothing either way: " + text,
 			Do:    "ask it through a resolver of your own ([dns] resolver), or switch it off: [[audit.blocklists]] zone = \"" + r.List.Zone + "\", kind = \"off\""})
 	}
 	if len(slight) > 0 {
-		found = append(found, Finding{Topic: "blocklists", Subject: "lesser lists", Code: "lists_left_out", Status: Info,
+		found = append(found, Finding{Topic: "blocklists", Subject: "lesser lists", Code: "lists_left_out", Status: Info, Left: zones,
 			Found: plural(len(slight), "list that few receivers look at was left out, and says nothing either way", "lists that few receivers look at were left out, and say nothing either way"), Details: slight})
 	}
 	return found

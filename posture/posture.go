@@ -60,6 +60,7 @@ type Finding struct {
 	Publish []string `json:"publish,omitempty"` // lines of a zone file
 	Details []string `json:"details,omitempty"`
 	List    string   `json:"list,omitempty"` // the blocklist's zone, of what is listed
+	Left    []string `json:"left,omitempty"` // the zones of blocklists that were left out
 }
 
 // bad reports whether a finding says that something is not well.
@@ -206,8 +207,7 @@ func (r *Report) sum() {
 // about a blocklist.
 func (r Report) Undecided(topic, subject string) bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool {
-		left := slices.ContainsFunc(f.Details, func(d string) bool { return strings.Contains(d, "("+subject+")") })
-		return f.Topic == topic && (f.Status == Unknown && f.Subject == subject || f.Code == "lists_left_out" && left)
+		return f.Topic == topic && (f.Status == Unknown && f.Subject == subject || slices.Contains(f.Left, subject))
 	})
 }
 

@@ -5,6 +5,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -40,7 +41,10 @@ type List struct {
 	Name   string
 	Kind   Kind
 	Weight Weight
-	IPv6   bool // it has IPv6 addresses, and a test point for them
+	IPv6   bool // it has IPv6 addresses
+	// Own: it was named by the administrator. Whether it has IPv6 addresses is found out
+	// by its test point for them.
+	Own bool
 	// Codes explains answers, by the whole address or, for lists that add up bits, by the bit in the last octet.
 	Codes map[string]string
 	Bits  map[int]string
@@ -96,36 +100,86 @@ func Check(ctx context.Context, d *lookup.DNS, lists []List, addrs []netip.Addr,
 	return all
 }
 
-// subjects returns what a list can be asked for, by the name to ask for.
-func (l List) subjects(addrs []netip.Addr, domains []string) (names, subjects []string) {
-	if l.Kind == Domain {
-		for _, domain := range domains {
-			names, subjects = append(names, domain+"."+l.Zone), append(subjects, domain)
-		}
-		return names, subjects
-	}
-	for _, addr := range addrs {
-		if addr.Is4() || l.IPv6 {
-			names, subjects = append(names, lookup.Reversed(addr)+"."+l.Zone), append(subjects, addr.String())
-		}
-	}
-	return names, subjects
+// question is a thing that a list is asked for.
+type question struct {
+	name, subject string
+	trouble       string // why the list is not to be believed about it
 }
 
+// questions are those for a list: its test points have been asked for.
+func (l List) questions(ctx context.Context, d *lookup.DNS, addrs []netip.Addr, domains []string) []question {
+	var all []question
+	if l.Kind == Domain {
+		for _, domain := range domains {
+			all = append(all, question{name: domain + "." + l.Zone, subject: domain})
+		}
+		return all
+	}
+	for _, addr := range addrs {
+		q := question{name: lookup.Reversed(addr) + "." + l.Zone, subject: addr.String()}
+		has := true
+		if addr.Is6() {
+			has, q.trouble = l.test6(ctx, d)
+		}
+		if has {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// mostFailures is how many questions in a row may fail until a list is asked no more:
+// each of them takes the time of several tries.
+const mostFailures = 3
+
 func (l List) check(ctx context.Context, d *lookup.DNS, addrs []netip.Addr, domains []string) []Result {
-	names, subjects := l.subjects(addrs, domains)
-	if len(names) == 0 {
+	if l.Kind == Domain && len(domains) == 0 || l.Kind == Address && len(addrs) == 0 {
 		return nil
 	}
 	trouble := l.test(ctx, d)
-	results := make([]Result, len(names))
-	for i, name := range names {
-		results[i] = Result{List: l, Subject: subjects[i], State: Unknown, Reason: trouble}
-		if trouble == "" {
-			l.ask(ctx, d, name, &results[i])
+	failures := 0
+	var results []Result
+	for _, q := range l.questions(ctx, d, addrs, domains) {
+		r := Result{List: l, Subject: q.subject, State: Unknown, Reason: cmp.Or(trouble, q.trouble)}
+		if r.Reason == "" && failures == mostFailures {
+			r.Reason = "it does not answer any more, and was asked no further"
 		}
+		if r.Reason == "" {
+			l.ask(ctx, d, q.name, &r)
+			failures++
+			if r.State != Unknown {
+				failures = 0
+			}
+		}
+		results = append(results, r)
 	}
 	return results
+}
+
+// test6 reports whether a list has IPv6 addresses, and why it is not to be believed
+// about them (RFC 5782 5: ::FFFF:7F00:2 must be listed, ::FFFF:7F00:1 must not be).
+func (l List) test6(ctx context.Context, d *lookup.DNS) (has bool, trouble string) {
+	point := func(last byte) string {
+		return lookup.Reversed(netip.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: 127, 15: last})) + "." + l.Zone
+	}
+	switch {
+	case l.IPv6:
+	case !l.Own:
+		return false, ""
+	default:
+		there, err := d.Ask(ctx, point(2), dns.TypeA)
+		if err == nil && len(l.read(there).listed) == 0 {
+			return false, ""
+		}
+	}
+	absent, err := d.Ask(ctx, point(1), dns.TypeA)
+	switch codes := l.read(absent); {
+	case err != nil:
+		return true, "it does not answer: " + err.Error()
+	case len(codes.listed) > 0 || len(codes.strange) > 0:
+		return true, "it lists ::FFFF:7F00:1, which must not be listed (RFC 5782 5): it lists every IPv6 address"
+	}
+	return true, ""
 }
 
 // testPoints returns what must be listed, and what must not be (RFC 5782 5).

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pratique/posture/lookup"
 	"pratique/posture/lookup/lookuptest"
 )
 
@@ -72,6 +73,31 @@ func TestPolite(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if n := z.Asked.Load(); n != 4 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestDies: a list that dies while it is asked is asked no further, and is not known to
+// have none of what was left.
+func TestDies(t *testing.T) {
+	z := lookuptest.New(t, "2.0.0.127.list.test. A 127.0.0.2\n1.2.0.192.list.test. A 127.0.0.2\n")
+	var addrs []netip.Addr
+	for i := range 20 {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+		if i > 1 {
+			z.Fail(lookup.Reversed(addrs[i])+".list.test", lookuptest.Timeout)
+		}
+	}
+	results := Check(t.Context(), z.DNS(), []List{{Zone: "list.test", Kind: Address}}, addrs, nil)
+	if len(results) != len(addrs) || results[0].State != Clean || results[1].State != Listed {
+		t.Fatalf("%+v", results)
+	}
+	for _, r := range results[2:] {
+		if r.State != Unknown || r.Reason == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if n := z.Asked.Load(); n > 2+3+mostFailures { // test points, the two that answer and a text, and those that fail
 		t.Errorf("%d questions", n)
 	}
 }

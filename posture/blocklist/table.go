@@ -124,7 +124,7 @@ func Choose(table []List, changes []Change) []List {
 	for _, c := range changes {
 		zone := strings.ToLower(c.Zone)
 		if zone != Every && c.Kind != Off && !has(table, zone) {
-			chosen = append(chosen, List{Zone: zone, Name: zone, Kind: c.Kind, Weight: Heavy, Note: "named in the configuration"})
+			chosen = append(chosen, List{Zone: zone, Name: zone, Kind: c.Kind, Weight: Heavy, Own: true, Note: "named in the configuration"})
 		}
 	}
 	return chosen
