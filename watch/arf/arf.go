@@ -55,12 +55,14 @@ func ParseAll(message *parts.Part) []*Report {
 	if len(all) == 0 {
 		all = jmrp(message)
 	}
+	var to []string
 	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
 		for _, value := range message.Header.All(name) {
-			for _, r := range all {
-				r.SentTo = append(r.SentTo, addresses.FindAllString(value, maxAddresses)...)
-			}
+			to = append(to, addresses.FindAllString(value, maxAddresses)...)
 		}
+	}
+	for _, r := range all {
+		r.SentTo = to[:min(len(to), maxAddresses)]
 	}
 	return all
 }

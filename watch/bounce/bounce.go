@@ -53,6 +53,9 @@ func (r Recipient) Address() string {
 	return r.Final
 }
 
+// maxSentTo is how many addresses a report may have come to: each is looked up.
+const maxSentTo = 50
+
 // maxRecipients is how many recipients of a report are read.
 const maxRecipients = 1000
 
@@ -74,6 +77,7 @@ func Parse(message *parts.Part) *Report {
 			r.SentTo = append(r.SentTo, addresses(value)...)
 		}
 	}
+	r.SentTo = r.SentTo[:min(len(r.SentTo), maxSentTo)]
 	return r
 }
 

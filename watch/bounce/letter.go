@@ -124,7 +124,7 @@ func (l *letter) own() []string {
 			own = append(own, addresses(strings.ToLower(value))...)
 		}
 	}
-	return own
+	return own[:min(len(own), maxSentTo)]
 }
 
 // wanted is the addresses that the returned message went to, in lower case.
@@ -256,7 +256,7 @@ var (
 	failedForGood = regexp.MustCompile(`permanent|fatal|given up|giving up|will not be retried`)
 )
 
-// distinct leaves out what comes again, and what is in none of some lists.
+// distinct leaves out what comes again, in any case.
 func distinct(list []string) []string {
 	var kept []string
 	seen := map[string]bool{}

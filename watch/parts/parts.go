@@ -7,8 +7,6 @@ package parts
 
 import (
 	"bytes"
-	"encoding/base64"
-	"html"
 	"mime"
 	"regexp"
 	"strings"
@@ -23,33 +21,6 @@ const (
 	maxValue  = 8 << 10
 	maxText   = 256 << 10
 )
-
-// Field is one header field, unfolded, with encoded-words decoded where that works.
-type Field struct{ Name, Value string }
-
-// Header is the fields of a header, or of a group of fields in a report.
-type Header []Field
-
-// Get returns the value of the topmost field of that name, in any case, or "".
-func (h Header) Get(name string) string {
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
-			return f.Value
-		}
-	}
-	return ""
-}
-
-// All returns the values of all fields of that name, from the top.
-func (h Header) All(name string) []string {
-	var values []string
-	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
-			values = append(values, f.Value)
-		}
-	}
-	return values
-}
 
 // Part is a message or a part of one.
 type Part struct {
@@ -140,70 +111,6 @@ func cutLine(data []byte, at int) (line []byte, next int) {
 	return bytes.TrimSuffix(data[at:at+i], []byte("\r")), at + i + 1
 }
 
-// ParseHeader reads a block of fields. Lines that are none are passed over.
-func ParseHeader(block []byte) Header {
-	var h Header
-	decoder := &mime.WordDecoder{CharsetReader: charsetReader}
-	for at := 0; at < len(block) && len(h) < maxFields; {
-		var line []byte
-		line, at = cutLine(block, at)
-		var folded []byte
-		for at < len(block) && (block[at] == ' ' || block[at] == '\t' || lostFold(line, block[at:])) {
-			var more []byte
-			more, at = cutLine(block, at)
-			if len(folded) < maxValue {
-				folded = append(append(folded, ' '), bytes.TrimSpace(more)...)
-			}
-		}
-		name, value, ok := bytes.Cut(line, []byte(":"))
-		name = bytes.TrimRight(name, " \t")
-		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t") {
-			continue
-		}
-		text := strings.TrimSpace(string(bytes.TrimSpace(value)) + string(folded))
-		if len(text) > maxValue {
-			text = text[:maxValue]
-		}
-		if strings.Contains(text, "=?") {
-			if decoded, err := decoder.DecodeHeader(text); err == nil {
-				text = decoded
-			}
-		}
-		h = append(h, Field{string(name), toUTF8(text)})
-	}
-	return h
-}
-
-// lostFold reports whether a line goes on in the next one though that begins with no
-// space: a parameter that a broken program put on a line of its own.
-func lostFold(line, rest []byte) bool {
-	return bytes.HasSuffix(bytes.TrimRight(line, " \t"), []byte(";")) && parameter.Match(rest[:min(len(rest), 80)])
-}
-
-var parameter = regexp.MustCompile(`(?i)\A(?:boundary|charset|report-type|name)[ \t]*=`)
-
-// Groups splits a body into the groups of fields that empty lines separate, as in
-// message/delivery-status (RFC 3464 2.1); at most so many.
-func Groups(body []byte, most int) []Header {
-	var groups []Header
-	start := 0
-	flush := func(end int) {
-		if h := ParseHeader(body[start:end]); len(h) > 0 && len(groups) < most {
-			groups = append(groups, h)
-		}
-	}
-	for at := 0; at < len(body); {
-		line, next := cutLine(body, at)
-		if len(bytes.TrimSpace(line)) == 0 {
-			flush(at)
-			start = next
-		}
-		at = next
-	}
-	flush(len(body))
-	return groups
-}
-
 // guessBoundary returns the boundary of a body whose header names none, or one that is
 // not there, as where somebody on the way wrote the header anew: that of the first line
 // that looks like a delimiter and has a field of a part below it.
@@ -279,107 +186,6 @@ func contentType(value, usual string) (string, map[string]string) {
 	return kind, params
 }
 
-// Decoded returns the body without its transfer encoding. Where that is broken, it
-// is what could be decoded.
-func (p *Part) Decoded() []byte {
-	switch strings.ToLower(strings.TrimSpace(p.Header.Get("Content-Transfer-Encoding"))) {
-	case "base64":
-		return decodeBase64(p.Body)
-	case "quoted-printable":
-		return decodeQuotedPrintable(p.Body)
-	}
-	return p.Body
-}
-
-// decodeQuotedPrintable leaves what is malformed as it stands (RFC 2045 6.7 advises that).
-func decodeQuotedPrintable(body []byte) []byte {
-	out := make([]byte, 0, len(body))
-	for at := 0; at < len(body); {
-		line, next := cutLine(body, at)
-		end := body[at+len(line) : next]
-		line = bytes.TrimRight(line, " \t")
-		if bytes.HasSuffix(line, []byte("=")) {
-			line, end = line[:len(line)-1], nil
-		}
-		for i := 0; i < len(line); i++ {
-			if high, low := hexAt(line, i+1), hexAt(line, i+2); line[i] == '=' && high >= 0 && low >= 0 {
-				out = append(out, byte(high<<4|low))
-				i += 2
-			} else {
-				out = append(out, line[i])
-			}
-		}
-		out = append(out, end...)
-		at = next
-	}
-	return out
-}
-
-// hexAt returns the value of a hexadecimal digit, or -1.
-func hexAt(line []byte, at int) int {
-	if at >= len(line) {
-		return -1
-	}
-	switch c := line[at]; {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
-}
-
-// decodeBase64 passes over what is none of the alphabet. Behind padding it goes on where
-// whole lines of base64 follow, as of a body that was encoded piece by piece; anything
-// else there is a footer.
-func decodeBase64(body []byte) []byte {
-	var out []byte
-	clean := make([]byte, 0, len(body))
-	padded := false
-	for at := 0; at < len(body); {
-		var line []byte
-		line, at = cutLine(body, at)
-		if padded && !wholeBase64(line) {
-			break
-		}
-		for _, c := range line {
-			if inBase64(c) {
-				clean = append(clean, c)
-			} else if c == '=' {
-				padded = true
-				out = appendBase64(out, clean)
-				clean = clean[:0]
-			}
-		}
-	}
-	return appendBase64(out, clean)
-}
-
-func inBase64(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/'
-}
-
-func wholeBase64(line []byte) bool {
-	line = bytes.TrimRight(line, " \t")
-	for _, c := range bytes.TrimRight(line, "=") {
-		if !inBase64(c) {
-			return false
-		}
-	}
-	return len(line)%4 == 0
-}
-
-// appendBase64 decodes what is of the alphabet only; what is short at the end is lost.
-func appendBase64(out, clean []byte) []byte {
-	if len(clean)%4 == 1 {
-		clean = clean[:len(clean)-1]
-	}
-	out, _ = base64.RawStdEncoding.AppendDecode(out, clean)
-	return out
-}
-
 // Text returns the body as text in UTF-8: decoded, html without its tags, cut at a bound.
 func (p *Part) Text() string {
 	decoded := p.Decoded()
@@ -390,59 +196,6 @@ func (p *Part) Text() string {
 	return text
 }
 
-// stripTags turns html into text: what ends a line on the screen ends one here, and
-// style and script are left out.
-func stripTags(text string) string {
-	var b strings.Builder
-	for text != "" {
-		before, rest, found := strings.Cut(text, "<")
-		b.WriteString(before)
-		if !found {
-			break
-		}
-		var tag string
-		tag, text, _ = strings.Cut(rest, ">")
-		switch name := tagName(tag); {
-		case name == "style" || name == "script":
-			text = behindHidden(text, name)
-		case endsLine(strings.TrimPrefix(name, "/")):
-			b.WriteByte('\n')
-		}
-	}
-	return html.UnescapeString(b.String())
-}
-
-// behindHidden returns what follows the end of an element whose content is no
-// text, or nothing if it has no end.
-func behindHidden(text, element string) string {
-	for text != "" {
-		_, rest, _ := strings.Cut(text, "</")
-		if len(rest) >= len(element) && strings.EqualFold(rest[:len(element)], element) {
-			_, rest, _ = strings.Cut(rest, ">")
-			return rest
-		}
-		text = rest
-	}
-	return ""
-}
-
-// tagName returns the name of a tag in lower case, with its slash if it closes.
-func tagName(tag string) string {
-	end := 0
-	for end < len(tag) && (tag[end] != '/' || end == 0) && !strings.ContainsRune(" \t\r\n", rune(tag[end])) {
-		end++
-	}
-	return strings.ToLower(tag[:end])
-}
-
-func endsLine(element string) bool {
-	switch element {
-	case "br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "pre", "hr":
-		return true
-	}
-	return false
-}
-
 // Each calls visit for the part and all below it, outermost first.
 func (p *Part) Each(visit func(*Part)) {
 	visit(p)
@@ -450,19 +203,3 @@ func (p *Part) Each(visit func(*Part)) {
 		child.Each(visit)
 	}
 }
-
-// ReceivedIDs returns the ids by which servers named a message in its Received
-// fields (RFC 5321 4.4), the newest first.
-func (h Header) ReceivedIDs() []string {
-	var ids []string
-	for _, value := range h.All("Received") {
-		if m := receivedID.FindStringSubmatch(value); m != nil && len(ids) < maxIDs {
-			ids = append(ids, m[1])
-		}
-	}
-	return ids
-}
-
-const maxIDs = 20
-
-var receivedID = regexp.MustCompile(`(?i)\sid ([A-Za-z0-9]{6,32})\b`)

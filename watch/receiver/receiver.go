@@ -85,9 +85,11 @@ var byDomain = map[string]string{
 	"qq.com": "tencent", "foxmail.com": "tencent", "163.com": "netease", "126.com": "netease", "yeah.net": "netease",
 	"comcast.net": "comcast", "xfinity.com": "comcast",
 	"orange.fr": "orange", "wanadoo.fr": "orange", "laposte.net": "laposte", "free.fr": "free", "libero.it": "libero",
+	"att.net": "yahoo", "sbcglobal.net": "yahoo", "bellsouth.net": "yahoo", "btinternet.com": "yahoo", "sky.com": "yahoo", "cox.net": "yahoo",
+	"naver.com": "naver", "rediffmail.com": "rediff", "docomo.ne.jp": "docomo", "ezweb.ne.jp": "kddi", "au.com": "kddi", "softbank.ne.jp": "softbank",
 	"wp.pl": "wp", "o2.pl": "wp", "seznam.cz": "seznam", "email.cz": "seznam",
 	"proton.me": "proton", "protonmail.com": "proton", "pm.me": "proton", "fastmail.com": "fastmail", "fastmail.fm": "fastmail",
 }
 
 // countryWide is the labels that a provider uses below many countries.
-var countryWide = map[string][]string{"microsoft": {"hotmail", "outlook", "live"}, "yahoo": {"yahoo", "aol"}, "yandex": {"yandex"}}
+var countryWide = map[string][]string{"microsoft": {"hotmail", "outlook", "live"}, "yahoo": {"yahoo", "aol"}, "yandex": {"yandex"}, "gmx": {"gmx"}}

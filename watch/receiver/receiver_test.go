@@ -15,6 +15,8 @@ func TestOf(t *testing.T) {
 		{"yahoo.co.jp", "", "yahoo"},
 		{"aol.com", "mx-aol.mail.gm0.yahoodns.net", "yahoo"},
 		{"web.de", "", "gmx"},
+		{"gmx.fr", "", "gmx"},
+		{"sbcglobal.net", "", "yahoo"},
 		{"firm.example", "mx.firm.example", "firm.example"},
 		{"firm.example", "", "firm.example"},
 		// Names that only look like a provider's.
