@@ -91,12 +91,9 @@ func (s *Store) putEnvelopes(ctx context.Context, tx *sql.Tx, all []envelope) er
 	return nil
 }
 
-// proves reports whether a recipient, given by its hash, is known to have been sent
+// sentTo reports whether a recipient, given by its hash, is known to have been sent
 // this very message.
-func (s *Store) proves(ctx context.Context, sent *Sent, recipient []byte) (bool, error) {
-	if sent == nil || len(recipient) == 0 {
-		return false, nil
-	}
+func (s *Store) sentTo(ctx context.Context, sent *Sent, recipient []byte) (bool, error) {
 	if slices.ContainsFunc(sent.Addresses, func(a string) bool { return bytes.Equal(s.hash(a), recipient) }) {
 		return true, nil
 	}

@@ -68,19 +68,22 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 		r.nextTry, r.waited = s.now().Unix()+firstRetry, firstRetry
 		return r, nil
 	}
-	r.join(sent)
-	if r.proven, err = s.proven(ctx, &r, sent); err == nil && !r.proven && s.now().Sub(sent.At) < provenWithin {
+	r.join(sent.Sent)
+	if r.proven, err = s.proven(ctx, &r, sent); err == nil && !r.proven && !sent.guessed && s.now().Sub(sent.At) < provenWithin {
 		r.nextTry, r.waited = s.now().Unix()+firstRetry, firstRetry
 	}
 	return r, err
 }
 
 // proven reports whether the address that would be refused was certainly sent the message.
-func (s *Store) proven(ctx context.Context, r *row, sent *Sent) (bool, error) {
-	if len(r.dead) > 0 && toldByLog(r.source) {
-		return sent != nil, nil
+func (s *Store) proven(ctx context.Context, r *row, sent *match) (bool, error) {
+	if sent == nil || len(r.dead) == 0 || sent.guessed {
+		return false, nil
 	}
-	return s.proves(ctx, sent, r.dead)
+	if toldByLog(r.source) {
+		return true, nil
+	}
+	return s.sentTo(ctx, sent.Sent, r.dead)
 }
 
 // wordsAbout returns the words of a receiver without the name of the recipient.
@@ -274,7 +277,7 @@ func (s *Store) due(ctx context.Context) ([]row, error) {
 }
 
 // retried puts down the result of a try. The row may have changed meanwhile.
-func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *Sent, proven bool) error {
+func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *match, proven bool) error {
 	var r row
 	err := r.scan(tx.QueryRowContext(ctx, "SELECT "+eventColumns+" FROM events WHERE id = ?", id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -292,7 +295,7 @@ func (s *Store) retried(ctx context.Context, tx *sql.Tx, id int64, sent *Sent, p
 	case sent == nil:
 		return s.retryLater(ctx, tx, &r, retryFor)
 	}
-	r.join(sent)
+	r.join(sent.Sent)
 	r.proven = proven
 	if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id = ?", id); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +26,10 @@ func (f fakeJournal) ByID(_ context.Context, id string) ([]Sent, error) {
 	return found, nil
 }
 
-func (f fakeJournal) BySender(_ context.Context, sender string, most int) ([]Sent, error) {
+func (f fakeJournal) BySender(_ context.Context, sender, to string, most int) ([]Sent, error) {
 	var found []Sent
 	for _, s := range f {
-		if strings.EqualFold(s.Sender, sender) && len(found) < most {
+		if strings.EqualFold(s.Sender, sender) && (to == "" || slices.Contains(s.Domains, to)) && len(found) < most {
 			found = append(found, s)
 		}
 	}

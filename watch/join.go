@@ -25,13 +25,18 @@ const (
 	clockSkew  = 10 * time.Minute
 )
 
-// mostSenders is how many messages of one sender are still looked at one by one: a
-// bounce address that many messages share tells nothing.
-const mostSenders = 4
+// match is the message that an event is about.
+type match struct {
+	*Sent
+	// guessed tells that it was found by what anybody could make up, such as the
+	// address of a recipient in a bounce address. It is good enough for shares, and not
+	// to have the recipient refused.
+	guessed bool
+}
 
 // find returns the message that an event is about, and nil if the journal knows no
 // such message, or knows that it went to somebody else.
-func (s *Store) find(ctx context.Context, journal Journal, a about) (*Sent, error) {
+func (s *Store) find(ctx context.Context, journal Journal, a about) (*match, error) {
 	if journal == nil {
 		return nil, nil
 	}
@@ -41,19 +46,58 @@ func (s *Store) find(ctx context.Context, journal Journal, a about) (*Sent, erro
 			return nil, fmt.Errorf("look up %q in the journal: %w", id, err)
 		}
 		if sent := s.pick(found, a); sent != nil {
-			return sent, nil
+			return &match{sent, false}, nil
 		}
 	}
+	if a.messageID != "" {
+		return nil, nil // it is about that one, which did not leave here
+	}
 	for _, address := range a.sentTo {
-		found, err := journal.BySender(ctx, address, mostSenders+1)
+		sent, err := s.findByReturnPath(ctx, journal, address, a)
+		if sent != nil || err != nil {
+			return sent, err
+		}
+	}
+	return nil, nil
+}
+
+// How many messages are looked at for one bounce address.
+const (
+	// mostSenders is how many may share a bounce address that tells no recipient: one
+	// that more of them share tells nothing.
+	mostSenders = 4
+	// mostOfVERP is how many of one that tells the recipient; all of them may be meant,
+	// and the newest is taken.
+	mostOfVERP = 20
+)
+
+// findByReturnPath finds a message by the address that a report came back to: the
+// sender of one message, of all messages to one recipient (VERP), or of all messages,
+// with the recipient put in by the MTA (XVERP of Postfix).
+func (s *Store) findByReturnPath(ctx context.Context, journal Journal, address string, a about) (*match, error) {
+	recipient, base, isVERP := verp(address)
+	guessed := !hasToken(address)
+	ways := []struct {
+		sender, to string
+		most       int
+	}{{address, "", mostSenders}}
+	if isVERP {
+		ways[0].most = mostOfVERP
+		ways = append(ways, struct {
+			sender, to string
+			most       int
+		}{base, domainOf(recipient), mostOfVERP})
+	}
+	for _, way := range ways {
+		found, err := journal.BySender(ctx, way.sender, way.to, way.most+1)
 		if err != nil {
 			return nil, fmt.Errorf("look up the sender of a bounce in the journal: %w", err)
 		}
-		if len(found) > mostSenders || a.hasID() {
+		if len(found) > way.most && !isVERP {
 			continue
 		}
 		if sent := s.pick(found, a); sent != nil {
-			return sent, nil
+			return &match{sent, guessed}, nil
 		}
 	}
 	return nil, nil
@@ -67,8 +111,6 @@ func (a about) ids() []string {
 	}
 	return append(ids, a.queueIDs...)
 }
-
-func (a about) hasID() bool { return a.messageID != "" }
 
 // pick returns the newest of some messages that the event can be about.
 func (s *Store) pick(found []Sent, a about) *Sent {

@@ -25,6 +25,34 @@ func verp(address string) (recipient, base string, ok bool) {
 	return user + "@" + domain, name + "@" + host, true
 }
 
+// leastToken is how many letters and digits make a token that nobody guesses: with
+// ten of them, some 50 bits.
+const leastToken = 10
+
+// hasToken reports whether a bounce address holds what only who got the message can
+// know: a run of letters and digits that is long enough, and has both. Names have no
+// digits in the middle, and counters and dates no letters.
+func hasToken(address string) bool {
+	if _, base, ok := verp(address); ok {
+		address = base // the address of the recipient is no secret, whatever it looks like
+	}
+	local, _, _ := cutLast(address, "@")
+	for word := range strings.FieldsFuncSeq(local, func(r rune) bool { return !isAlphanumeric(r) }) {
+		digits := strings.IndexFunc(word, isDigit) >= 0
+		letters := strings.IndexFunc(word, func(r rune) bool { return !isDigit(r) }) >= 0
+		if len(word) >= leastToken && digits && letters {
+			return true
+		}
+	}
+	return false
+}
+
+func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+func isAlphanumeric(r rune) bool {
+	return isDigit(r) || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
 func cutLast(text, sep string) (before, after string, ok bool) {
 	i := strings.LastIndex(text, sep)
 	if i < 0 {

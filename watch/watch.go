@@ -38,8 +38,9 @@ type Sent struct {
 type Journal interface {
 	// ByID finds by queue id or Message-ID, the newest first.
 	ByID(ctx context.Context, id string) ([]Sent, error)
-	// BySender finds by the exact envelope sender, the newest first, at most so many.
-	BySender(ctx context.Context, sender string, most int) ([]Sent, error)
+	// BySender finds by the exact envelope sender, and, unless it is "", by a domain of
+	// the recipients; the newest first, at most so many.
+	BySender(ctx context.Context, sender, to string, most int) ([]Sent, error)
 }
 
 // kind is what happened.

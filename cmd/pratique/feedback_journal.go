@@ -52,12 +52,12 @@ func (l *leftMessages) ByID(ctx context.Context, id string) ([]watch.Sent, error
 	return thatLeft(records), err
 }
 
-func (l *leftMessages) BySender(ctx context.Context, sender string, most int) ([]watch.Sent, error) {
+func (l *leftMessages) BySender(ctx context.Context, sender, to string, most int) ([]watch.Sent, error) {
 	reader, err := l.open()
 	if reader == nil {
 		return nil, err
 	}
-	records, err := reader.Search(ctx, journal.Query{Sender: sender, Limit: most})
+	records, err := reader.Search(ctx, journal.Query{Sender: sender, RecipientDomain: to, Limit: most})
 	return thatLeft(records), err
 }
 
