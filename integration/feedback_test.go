@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,22 @@ func TestFeedback(t *testing.T) {
 	w.says(text, "failed ", "queue id "+queueID)
 	if strings.Count(text, "\n") != 1 {
 		t.Errorf("it counts more than once: %s", text)
+	}
+}
+
+// A domain whose mail Google has counts as Google, by what a real server of the DNS says.
+func TestReceiversByMX(t *testing.T) {
+	servers := zoneServers(t, 1)
+	if err := servers[0].Publish(zoneOf(1, "firm.example.org. MX 1 aspmx.l.google.com.\nfirm.example.org. MX 10 mx.example.org.\n")); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, tables{rates: "[watch]\nqueue = \"off\"\nmx_lookups = true\n[dns]\nresolver = \"" + servers[0].Addr() + "\"\n"}, harness.SinkOptions{})
+	p := w.postfix(w.overUnix())
+	m := mail(harness.Letter("to-a-firm"))
+	m.To = []string{"somebody@firm.example.org"}
+	w.accepts(p.Addr(), m)
+	for r := w.feedback(); len(r.Receivers) != 1 || r.Receivers[0].Key != "google"; r = w.feedback() {
+		w.pause(fmt.Sprintf("receivers %+v", r.Receivers))
 	}
 }
 

@@ -32,9 +32,15 @@ type Options struct {
 	ComplaintsCritical Share `toml:"complaints_critical"`
 	BouncesWarning     Share `toml:"bounces_warning"`
 	BouncesCritical    Share `toml:"bounces_critical"`
+	// BouncesUnusual is how many times the share of the four weeks before raises an alarm,
+	// too; 0: none.
+	BouncesUnusual int `toml:"bounces_unusual"`
 	// AlarmFrom is how many bounces or complaints of a domain there must be in a day
 	// before their share raises an alarm.
 	AlarmFrom int `toml:"alarm_from"`
+	// MXLookups has the mail exchangers of recipients' domains looked up, so that domains
+	// count as the provider that has their mail.
+	MXLookups bool `toml:"mx_lookups"`
 }
 
 // JournalFolder reports whether Log is the journal of systemd, and the folder of its
@@ -55,7 +61,8 @@ func DefaultOptions() Options {
 		Queue: "auto", QueueEvery: time.Minute, Keep: 30 * day,
 		ComplaintsWarning: 0.001, ComplaintsCritical: 0.003, // what Gmail and Yahoo ask of senders
 		BouncesWarning: 0.05, BouncesCritical: 0.10,
-		AlarmFrom: 5,
+		BouncesUnusual: 4,
+		AlarmFrom:      5,
 	}
 }
 
@@ -86,6 +93,9 @@ func (o Options) Problems(report func(key, problem string)) {
 		report("suppress", fmt.Sprintf("%v is not from \"0s\" (off) to what keep says, beyond which a bounce is forgotten", o.Suppress))
 	}
 	o.shareProblems(report)
+	if o.BouncesUnusual != 0 && (o.BouncesUnusual < 2 || o.BouncesUnusual > 1000) {
+		report("bounces_unusual", fmt.Sprintf("%d is not from 2 to 1000 times what is usual; 0 is none", o.BouncesUnusual))
+	}
 	if o.AlarmFrom < 1 {
 		report("alarm_from", fmt.Sprintf("%d is not at least 1", o.AlarmFrom))
 	}

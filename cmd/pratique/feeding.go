@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pratique/signing"
 	"pratique/telemetry"
 	"pratique/telemetry/alerts"
 	"pratique/watch"
@@ -71,6 +72,7 @@ type feeder struct {
 	judged, tidied time.Time
 	learned        time.Time     // when who is refused was read last
 	learn          time.Duration // how long that took
+	asked          time.Time     // when nothing was left to look up
 	options        watch.Options // of the last round
 	said           string        // the failure that was said last
 
@@ -128,7 +130,7 @@ func (f *feeder) work(ctx context.Context) error {
 	err := f.store.CountSent(ctx, f.counter)
 	_, joining := f.store.Rejoin(ctx, f.left)
 	err = errors.Join(err, joining, f.takeMaildir(ctx, o.Maildir))
-	err = errors.Join(err, f.learnGone(ctx, o))
+	err = errors.Join(err, f.learnGone(ctx, o), f.learnExchangers(ctx, o))
 	now := f.env.now()
 	if now.Sub(f.tidied).Abs() >= tidyEvery {
 		f.tidied = now
@@ -151,6 +153,21 @@ func (f *feeder) learnGone(ctx context.Context, o watch.Options) error {
 		f.learn = f.learned.Sub(began)
 	}
 	return nil
+}
+
+// askPause is how long it is waited when nothing is left to ask.
+const askPause = time.Minute
+
+// learnExchangers looks up who takes the mail of domains, a few in each round.
+func (f *feeder) learnExchangers(ctx context.Context, o watch.Options) error {
+	if now := f.env.now(); !o.MXLookups || now.Sub(f.asked).Abs() < askPause {
+		return nil
+	}
+	n, err := f.store.LearnExchangers(ctx, signing.NetResolver(f.inForce().DNS.Resolver))
+	if n == 0 {
+		f.asked = f.env.now()
+	}
+	return err
 }
 
 // look holds the shares against the configuration.
