@@ -48,13 +48,6 @@ func (l *letter) technical() bool {
 // maxEvidence is how far into a text a mail system has said what it is about.
 const maxEvidence = 16 << 10
 
-// failure is words of mail systems that give up.
-var failure = regexp.MustCompile(`(?:could not|couldn't|can ?not|can't|was not|wasn't|were not|weren't|not been|unable to|not able to|failed to|impossible to|never|not) (?:be )?(?:deliver|reach|receive|sent|accept)|undeliver|un-deliver|` +
-	`deliver(?:y|ing)? (?:has |was |(?:of|to) .{1,80} )?(?:failed|failure|aborted|error|problem)|delevery|not delivered|failed (?:recipient|address)|fail(?:ed|ure) (?:notice|reason)|permanent (?:fatal )?error|fatal error|returned mail|` +
-	`returned to (?:the )?sender|has been returned|(?:user|recipient|mailbox|address|account|host) (?:is )?(?:unknown|disabled|full|invalid|not (?:known|found))|unknown (?:user|recipient|address)|invalid (?:user|recipient|final)|no such (?:user|recipient)|` +
-	`not a valid|mailbox is full|exceeds allowed size|rejected|incorrectly constructed|trouble delivering|transcript of session|nicht zugestellt|konnte nicht|unzustellbar|n'a pas (?:pu|été)|n'ont pas|non (?:è stato possibile|remis)|impossibile|` +
-	`no se (?:pudo|ha podido|puede)|não (?:pôde|foi)|niet (?:worden )?(?:afgeleverd|bezorgd)|не (?:может быть|было|была|удалось) ?доставлен|не доставлен|недоставлен|существует|退信|投递失败|无法(?:投递|发送|送达)|無法|送信できません|配信できません|届けることができません|送信に失敗`)
-
 // replyCode is a reply of an SMTP server that refuses (RFC 5321 4.2), at the head of a line or behind a colon.
 var replyCode = regexp.MustCompile(`(?m)(?:^[ \t]*(?:<<< ?)?|: )[45]\d\d[ -]`)
 
@@ -127,7 +120,6 @@ func (l *letter) named() []string {
 		}
 		summary := inSummary.MatchString(head)
 		for _, address := range addresses(line) {
-			address = strings.TrimRight(address, ".'")
 			switch {
 			case helper.MatchString(address):
 			case summary || has(mine, address):
