@@ -21,6 +21,9 @@ func (in *installer) wire(ctx context.Context) error {
 		in.line("\nPostfix     is set up: nothing is to change in main.cf")
 	} else {
 		in.line("\nFor Postfix:\n")
+		if first := in.postfix.Prelude(); first != "" {
+			in.line("    %s", first)
+		}
 		for _, s := range settings {
 			in.line("    %s", in.postfix.Command(s))
 		}

@@ -24,7 +24,7 @@ func applied(t *testing.T) (folder, state string) {
 		t.Skip("postconf is missing")
 	}
 	folder, state = t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "main.cf"), []byte("compatibility_level = 3.6\nsmtpd_milters =\n  inet:localhost:11332\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "main.cf"), []byte("compatibility_level = 3.6\nsmtpd_milters =\n  inet:localhost:11332"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	settings := []mta.Setting{

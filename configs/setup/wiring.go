@@ -50,12 +50,30 @@ func Apply(ctx context.Context, folder, state string, settings []mta.Setting, no
 	if err := w.write(state); err != nil {
 		return nil, err
 	}
+	if err := endLine(filepath.Join(folder, "main.cf")); err != nil {
+		return w, fmt.Errorf("change main.cf: %w", err)
+	}
 	for _, s := range settings {
 		if err := run(ctx, "postconf", "-c", folder, "-e", s.Name+" = "+s.Value); err != nil {
 			return w, fmt.Errorf("change main.cf: %w", err)
 		}
 	}
 	return w, nil
+}
+
+// endLine gives a file the newline at its end without which postconf writes the next
+// setting onto the last line.
+func endLine(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) == 0 || text[len(text)-1] == '\n' {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("\n")
+	return errors.Join(err, f.Close())
 }
 
 // add puts settings on record. Of one that was changed before, what it had at first stays.

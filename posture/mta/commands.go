@@ -36,6 +36,28 @@ func postconfDrop(s *service, name string) string {
 	return fmt.Sprintf("postconf -PX %s", shellQuote(fmt.Sprintf("%s/%s/%s", s.name, s.kind, name)))
 }
 
+// commands are those of a finding as they are typed for this instance.
+func (p *Postfix) commands(fix []string) []string {
+	list := make([]string, 0, len(fix)+1)
+	for _, line := range fix {
+		if strings.HasPrefix(line, "postconf -e ") && p.unended && len(list) == 0 {
+			list = append(list, p.Prelude())
+		}
+		list = append(list, p.here(line))
+	}
+	return list
+}
+
+// Prelude is the command without which "postconf -e" would damage main.cf, "" if none is
+// needed: what it adds to a file that does not end in a newline it writes onto the last
+// line (seen with Postfix 3.7).
+func (p *Postfix) Prelude() string {
+	if !p.unended {
+		return ""
+	}
+	return "echo >> " + shellQuote(filepath.Join(p.dir, "main.cf"))
+}
+
 // here has a command of postconf change this instance, if it is not the one that
 // postconf changes by itself.
 func (p *Postfix) here(command string) string {

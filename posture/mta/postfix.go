@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Postfix struct {
 	dir      string // the folder, "" for files from elsewhere: their tables can't be looked at
 	asked    bool   // postconf told what it computes from the interfaces
 	live     bool   // the configuration of this machine: the milter's socket can be looked at
+	unended  bool   // main.cf does not end in a newline
 	problems []Finding
 }
 
@@ -69,6 +71,7 @@ func readPostfix(dir string) (*Postfix, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	p.Source, p.dir, p.problems = dir, dir, problems
+	p.unended = len(main) > 0 && !bytes.HasSuffix(main, []byte("\n"))
 	p.defaults["config_directory"] = dir
 	return p, nil
 }
@@ -256,9 +259,7 @@ func (p *Postfix) Judge(ours Ours) *Report {
 		}
 		for _, f := range found {
 			f.Rule = r.name
-			for i, line := range f.Fix {
-				f.Fix[i] = p.here(line)
-			}
+			f.Fix = p.commands(f.Fix)
 			findings = append(findings, f)
 		}
 	}

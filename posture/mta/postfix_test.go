@@ -286,3 +286,33 @@ func TestLocalMailIsNotAdmitted(t *testing.T) {
 		}
 	}
 }
+
+// What postconf -e adds to a main.cf without a newline at its end, it writes onto the last line.
+func TestFixesOfAFileWithoutNewline(t *testing.T) {
+	if _, err := exec.LookPath("postconf"); err != nil {
+		missing(t, "postconf", err)
+	}
+	dir := t.TempDir()
+	text := "compatibility_level = 3.6\nmynetworks = 127.0.0.0/8\nsmtpd_milters = unix:pratique/milter.sock\nmyhostname = mail.example.org"
+	for name, text := range map[string]string{"main.cf": text, "master.cf": "smtp inet n - n - - smtpd\ncleanup unix n - n - 0 cleanup\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := LoadPostfix(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range p.Judge(ours()).Findings {
+		if f.Rule != "non_smtpd_milters" {
+			continue
+		}
+		if out, err := exec.Command("sh", "-c", strings.Join(f.Fix, "\n")).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", f.Fix, err, out)
+		}
+	}
+	if p, err = readPostfix(dir); err != nil || p.Value("myhostname") != "mail.example.org" || p.Value("non_smtpd_milters") != "unix:pratique/milter.sock" || p.Prelude() != "" {
+		text, _ := os.ReadFile(filepath.Join(dir, "main.cf"))
+		t.Errorf("%v:\n%s", err, text)
+	}
+}
