@@ -208,6 +208,12 @@ func (p *Postfix) in(s *service, name string) string {
 		if v, ok := s.overrides[name]; ok {
 			return v
 		}
+		switch name { // they are set for each process (postconf(5))
+		case "service_name":
+			return s.name
+		case "process_name":
+			return s.command
+		}
 		return p.raw(name)
 	}
 	return expand(lookup(name), lookup)
@@ -270,6 +276,9 @@ func (p *Postfix) Judge(ours Ours) *Report {
 func (p *Postfix) readTable(path string) (string, error) {
 	if p.dir == "" {
 		return "", fmt.Errorf("%s is not at hand", path)
+	}
+	if !filepath.IsAbs(path) && !strings.HasPrefix(path, p.dir) {
+		path = filepath.Join(p.value("queue_directory"), path) // where Postfix's processes stand
 	}
 	if _, err := os.Stat(path); err != nil {
 		for _, suffix := range []string{".db", ".lmdb", ".cdb"} {

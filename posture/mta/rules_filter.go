@@ -31,7 +31,7 @@ func (p *Postfix) ways(s *service) []way {
 		}
 		for _, e := range entries {
 			verb, filter, _ := strings.Cut(e.value, " ")
-			if filter = strings.TrimSpace(filter); !strings.EqualFold(verb, "FILTER") || filter == "" {
+			if filter = strings.TrimSpace(filter); !strings.EqualFold(verb, "FILTER") || p.isRoute(filter) {
 				continue
 			}
 			if t.findsAnyone(e) {
@@ -41,6 +41,14 @@ func (p *Postfix) ways(s *service) []way {
 		}
 	}
 	return list
+}
+
+// isRoute reports a FILTER that only chooses how mail is delivered: a transport without a
+// next hop, or with one that is another host, from which nothing comes back here.
+func (p *Postfix) isRoute(filter string) bool {
+	_, nexthop, _ := strings.Cut(filter, ":")
+	back, _ := p.back(filter, Ours{})
+	return filter == "" || !p.isPipe(filter) && !isLoopback(nexthop) && (nexthop == "" || back == nil)
 }
 
 // filteringTables are the tables of a service that may say FILTER: those of its

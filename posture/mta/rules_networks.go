@@ -54,6 +54,7 @@ func (p *Postfix) judgeNetworksOf(s *service, networks []netip.Prefix, ours Ours
 	meets := p.named(p.in(s, "smtpd_milters"), ours) >= 0
 	for _, n := range networks {
 		switch {
+		case isWorld(n) && p.onLoopback(s): // strangers do not reach it
 		case isWorld(n):
 			world = appendNew(world, n.String())
 		case meets && !ours.Admits(n):

@@ -33,6 +33,13 @@ func (p *Postfix) uses() []use {
 	return list
 }
 
+// follows reports a list that is that of the SMTP services, of which it is told already.
+func (p *Postfix) follows(u use) bool {
+	_, own := u.s.overrides[u.list]
+	return u.list == "non_smtpd_milters" && !own && strings.Trim(p.raw(u.list), "${}()") == "smtpd_milters" &&
+		slices.ContainsFunc(p.entries(), func(s *service) bool { _, own := s.overrides["smtpd_milters"]; return !own })
+}
+
 // judgeSocket looks whether each service that names the milter reaches it.
 func judgeSocket(p *Postfix, ours Ours) []Finding {
 	var found []Finding
@@ -202,18 +209,30 @@ func judgeOrder(p *Postfix, ours Ours) []Finding {
 	for _, u := range p.uses() {
 		list := milterList(p.in(u.s, u.list))
 		i := p.named(p.in(u.s, u.list), ours)
-		if i < 0 || i == len(list)-1 {
+		if i < 0 || i == len(list)-1 || p.follows(u) {
 			continue
 		}
 		var behind []string
+		kept := slices.Clone(list[:i])
+		twice := false
 		for _, m := range list[i+1:] {
-			behind = append(behind, m.text)
+			if p.named(m.word, ours) >= 0 {
+				twice = true
+				continue
+			}
+			behind, kept = append(behind, m.text), append(kept, m)
 		}
-		order := append(slices.Delete(slices.Clone(list), i, i+1), list[i])
-		found = append(found, Finding{Status: Fail, Where: p.whereIn(u.s, u.list),
-			Found: fmt.Sprintf("%s stands behind the milter in %s", strings.Join(behind, " and "), u.list),
-			Means: "What a later milter changes of the header or body breaks the signature, and what it refuses was already counted as sent.",
-			Fix:   []string{p.setter(u.s, u.list, joined(order))}})
+		fix := []string{p.setter(u.s, u.list, joined(append(kept, list[i])))}
+		if twice {
+			found = append(found, Finding{Status: Fail, Where: p.whereIn(u.s, u.list), Found: u.list + " names the milter more than once",
+				Means: "Each message is judged, counted and signed as often.", Fix: fix})
+		}
+		if len(behind) > 0 {
+			found = append(found, Finding{Status: Fail, Where: p.whereIn(u.s, u.list),
+				Found: fmt.Sprintf("%s stands behind the milter in %s", strings.Join(behind, " and "), u.list),
+				Means: "What a later milter changes of the header or body breaks the signature, and what it refuses was already counted as sent.",
+				Fix:   fix})
+		}
 	}
 	return onceForFound(found)
 }
