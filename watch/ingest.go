@@ -100,12 +100,16 @@ func (s *Store) understand(message []byte) content {
 	if all := arf.ParseAll(p); len(all) > 0 {
 		return s.complaints(all)
 	}
+	b := bounce.Parse(p)
+	if b != nil && b.Form == "dsn" { // whatever the message is that it returns
+		return content{form: b.Form, events: s.bounces(b)}
+	}
 	c := attachments(p)
-	if len(c.dmarc) > 0 || len(c.tls) > 0 {
+	if c.reports() > 0 {
 		return c
 	}
-	if r := bounce.Parse(p); r != nil {
-		return content{form: r.Form, events: s.bounces(r)}
+	if b != nil {
+		return content{form: b.Form, events: s.bounces(b)}
 	}
 	c.form = FormNone
 	return c
@@ -227,12 +231,19 @@ func attachments(p *parts.Part) content {
 		if err != nil {
 			c.problem = err.Error() // some may be in order all the same
 		}
+		before := c.reports()
 		for _, file := range files {
 			c.read(file)
+		}
+		if len(files) > 0 && c.reports() == before && c.problem == "" {
+			c.problem = "an attachment holds no report that is known; an archive in it stays closed"
 		}
 	})
 	return c
 }
+
+// reports is how many reports on DMARC and TLS were read.
+func (c *content) reports() int { return len(c.dmarc) + len(c.tls) }
 
 // maxAttachments bounds the work of one message.
 const maxAttachments = 4
