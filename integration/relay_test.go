@@ -21,6 +21,7 @@ const stranger = "127.0.0.5"
 // relayReport is what "audit relay --json" prints.
 type relayReport struct {
 	Verdict  string
+	Trouble  string
 	Attempts []struct{ Form, Mail, Rcpt, Outcome, Reply string }
 }
 
@@ -61,6 +62,13 @@ func TestAuditRelay(t *testing.T) {
 			2, "open", map[string]string{"plain": "accepted", "null sender": "refused", "sender is the recipient": "refused"}},
 		{"open to routes", with(map[string]string{"mydestination": "", "relay_domains": "own.test", "relay_recipient_maps": "", "allow_untrusted_routing": "yes"}),
 			2, "open", map[string]string{"plain": "refused", "null sender": "refused", "percent hack": "refused undecided", "mixed: bang path and percent hack": "accepted refused"}},
+		// The rest is told from a closed server by what it says to its own postmaster.
+		{"wants TLS, closed", with(map[string]string{"smtpd_tls_security_level": "encrypt", "smtpd_tls_chain_files": newCertificate(t)}), 0, "closed", map[string]string{"plain": "refused"}},
+		{"wants TLS, open", with(map[string]string{"smtpd_tls_security_level": "encrypt", "smtpd_tls_chain_files": newCertificate(t), "mynetworks": "0.0.0.0/0"}), 2, "open", map[string]string{"plain": "accepted"}},
+		{"refuses the client", with(map[string]string{"smtpd_client_restrictions": "reject"}), 1, "unknown", map[string]string{"plain": "undecided"}},
+		{"refuses the client at once", with(map[string]string{"smtpd_client_restrictions": "reject", "smtpd_delay_reject": "no"}), 1, "unknown", map[string]string{"plain": ""}},
+		{"defers", with(map[string]string{"smtpd_recipient_restrictions": "defer", "smtpd_relay_restrictions": "defer_unauth_destination"}), 1, "unknown", map[string]string{"plain": "deferred"}},
+		{"hangs up soon", with(map[string]string{"smtpd_hard_error_limit": "3", "smtpd_error_sleep_time": "0"}), 0, "closed", map[string]string{"plain": "refused"}},
 		// Postfix takes no route for a mailbox, even where it takes any mailbox.
 		{"takes any mailbox", with(map[string]string{"local_recipient_maps": ""}), 0, "closed", map[string]string{"plain": "refused", "quoted local part": "refused"}},
 	} {
@@ -84,6 +92,9 @@ func TestAuditRelay(t *testing.T) {
 			var r relayReport
 			if err := json.Unmarshal(out, &r); err != nil {
 				t.Fatalf("%v\n%s%s\n%s", err, out, exit.Stderr, p.Log())
+			}
+			if n := len(r.Attempts); n < 40 && r.Trouble == "" {
+				t.Errorf("%d forms were tried", n)
 			}
 			if cmd.ProcessState.ExitCode() != c.status || r.Verdict != c.verdict {
 				t.Errorf("exit status %d, %s; want %d, %s", cmd.ProcessState.ExitCode(), r.Verdict, c.status, c.verdict)

@@ -40,10 +40,7 @@ func auditRelay(e *env, args []string) (int, error) {
 	o.Timeout = *timeout
 	ctx, cancel := context.WithTimeout(context.Background(), relayPatience)
 	defer cancel()
-	result, err := relay.Probe(ctx, o)
-	if err != nil {
-		return 0, err
-	}
+	result := relay.Probe(ctx, o)
 	if *asJSON {
 		encoder := json.NewEncoder(e.stdout)
 		encoder.SetIndent("", "  ")
@@ -91,7 +88,7 @@ func relayStatus(r relay.Result) int {
 	switch {
 	case r.Count(relay.Accepted) > 0:
 		return exitFailure
-	case r.Count(relay.Refused) < len(r.Attempts):
+	case r.Trouble != "" || r.Count(relay.Refused) < len(r.Attempts):
 		return exitFindings
 	}
 	return exitClean
@@ -102,13 +99,17 @@ func relayVerdict(r relay.Result) string {
 }
 
 func printRelay(w io.Writer, r relay.Result) error {
-	fmt.Fprintf(w, "%s (%s), asked from %s: %s\n\n", r.Target, r.Peer, r.From, r.Greeting)
+	if len(r.Attempts) == 0 {
+		_, err := fmt.Fprintf(w, "It is not known whether %s relays, for nothing could be tried: %s\n", r.Target, printable(r.Trouble))
+		return err
+	}
+	fmt.Fprintf(w, "%s (%s), asked from %s: %s\n\n", r.Target, r.Peer, r.From, printable(r.Greeting))
 	for _, a := range r.Attempts {
 		word := map[relay.Outcome]string{relay.Accepted: "RELAYS", relay.Undecided: "unknown", relay.Deferred: "unknown", relay.Failed: "unknown"}[a.Outcome]
 		if word == "" {
 			word = "refused"
 		}
-		fmt.Fprintf(w, "%-8s %s: MAIL FROM:%s RCPT TO:%s\n         %s\n", word, a.Form, a.Mail, a.Rcpt, strings.TrimSpace(printable(a.Reply)+" "+explainOutcome(a.Outcome)))
+		fmt.Fprintf(w, "%-8s %s: MAIL FROM:%s RCPT TO:%s\n         %s\n", word, a.Form, a.Mail, a.Rcpt, strings.TrimSpace(printable(a.Reply)+" "+explainOutcome(a)))
 	}
 	fmt.Fprintln(w)
 	switch relayStatus(r) {
@@ -120,6 +121,9 @@ func printRelay(w io.Writer, r relay.Result) error {
 			fmt.Fprintln(w, "Postfix: smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination")
 		}
 	case exitFindings:
+		if r.Trouble != "" {
+			fmt.Fprintf(w, "%s.\n", printable(r.Trouble))
+		}
 		fmt.Fprintf(w, "Of %d of %d forms it is not known whether it relays; the others were refused.\n", len(r.Attempts)-r.Count(relay.Refused), len(r.Attempts))
 	default:
 		fmt.Fprintf(w, "It does not relay: all of %d forms were refused.\n", len(r.Attempts))
@@ -135,11 +139,13 @@ func trusted(r relay.Result) bool {
 	return perr == nil && ferr == nil && peer.Addr() == from.Addr()
 }
 
-func explainOutcome(o relay.Outcome) string {
-	switch o {
-	case relay.Undecided:
+func explainOutcome(a relay.Attempt) string {
+	switch {
+	case a.Outcome == relay.Undecided && strings.HasPrefix(a.Reply, "2"):
 		return "(it takes any mailbox of that domain, so this may be one of its own)"
-	case relay.Deferred:
+	case a.Outcome == relay.Undecided:
+		return "(it refuses its own postmaster in the same words, so the reason is another one)"
+	case a.Outcome == relay.Deferred:
 		return "(temporary: it says nothing about the next try)"
 	}
 	return ""

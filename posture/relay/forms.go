@@ -30,6 +30,9 @@ func (p *probe) forms(peer string) []Attempt {
 		{Form: "UUCP (bang path)", Mail: sender, Rcpt: "<" + dest + "!" + user + ">"},
 		{Form: "doubled @, empty behind it", Mail: sender, Rcpt: "<" + to + "@>"},
 		{Form: "DECnet", Mail: sender, Rcpt: "<" + dest + "::" + user + ">"},
+		{Form: "space behind the colon", Mail: " " + sender, Rcpt: " <" + to + ">"},
+		{Form: "doubled brackets", Mail: sender, Rcpt: "<<" + to + ">>"},
+		{Form: "quoted user", Mail: sender, Rcpt: `<"` + user + `"@` + dest + ">"},
 	}
 	for _, own := range p.names(literal, home) {
 		forms = append(forms,
@@ -37,6 +40,9 @@ func (p *probe) forms(peer string) []Attempt {
 			Attempt{Form: "percent hack", Mail: sender, Rcpt: "<" + user + "%" + dest + "@" + own + ">"},
 			Attempt{Form: "quoted local part", Mail: sender, Rcpt: `<"` + to + `"@` + own + ">"},
 			Attempt{Form: "source route", Mail: sender, Rcpt: "<@" + own + ":" + to + ">"},
+			Attempt{Form: "source route of two", Mail: sender, Rcpt: "<@" + own + ",@" + own + ":" + to + ">"},
+			Attempt{Form: "percent hack, twice", Mail: sender, Rcpt: "<" + user + "%" + dest + "%" + own + "@" + own + ">"},
+			Attempt{Form: "percent hack, quoted", Mail: sender, Rcpt: `<"` + user + "%" + dest + `"@` + own + ">"},
 			Attempt{Form: "bang path", Mail: sender, Rcpt: "<" + dest + "!" + user + "@" + own + ">"},
 			Attempt{Form: "doubled @", Mail: sender, Rcpt: "<" + to + "@" + own + ">"},
 			Attempt{Form: "mixed: bang path and percent hack", Mail: sender, Rcpt: "<" + own + "!" + user + "%" + dest + ">"},
@@ -54,13 +60,23 @@ func (p *probe) forms(peer string) []Attempt {
 // mostNames bounds the server's names that each form is tried with.
 const mostNames = 3
 
-// names returns what the server may take for itself: its names, and its address.
+// names returns what the server may take for itself: its names, and its address. What it
+// calls itself is not among them, unless that is within a domain that was named: it could
+// say anybody's name.
 func (p *probe) names(literal, home string) []string {
 	names := []string{}
-	for _, own := range append(slices.Clone(p.Own), p.session.name, home) {
-		own = strings.ToLower(strings.TrimSuffix(own, "."))
-		if own != "" && strings.Contains(own, ".") && !slices.Contains(names, own) {
-			names = append(names, own)
+	add := func(name string) {
+		name = strings.ToLower(strings.TrimSuffix(name, "."))
+		if name != "" && strings.Contains(name, ".") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, own := range append(slices.Clone(p.Own), home) {
+		add(own)
+	}
+	for _, own := range slices.Clone(names) {
+		if strings.HasSuffix(strings.ToLower(p.name), "."+own) {
+			add(p.name)
 		}
 	}
 	return append(names[:min(mostNames, len(names))], literal)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -33,7 +34,7 @@ type Outcome string
 const (
 	Refused   Outcome = "refused"
 	Accepted  Outcome = "accepted"  // the server relays
-	Undecided Outcome = "undecided" // accepted, but it may be for a mailbox of its own
+	Undecided Outcome = "undecided" // accepted, but it may be for a mailbox of its own; or refused as all else is
 	Deferred  Outcome = "deferred"  // a temporary refusal says nothing about the next try
 	Failed    Outcome = "failed"    // the connection broke
 )
@@ -49,10 +50,16 @@ type Attempt struct {
 
 // Result is what came of it.
 type Result struct {
-	Target   string    `json:"target"`
-	Peer     string    `json:"peer"` // the address that was reached
-	From     string    `json:"from"` // the address that it was reached from
-	Greeting string    `json:"greeting"`
+	Target   string `json:"target"`
+	Peer     string `json:"peer"` // the address that was reached
+	From     string `json:"from"` // the address that it was reached from
+	Greeting string `json:"greeting"`
+	TLS      bool   `json:"tls,omitempty"`     // it wants STARTTLS first, and got it
+	Trouble  string `json:"trouble,omitempty"` // why no form, or not all of them, could be tried
+	// Control is what it does about its own postmaster, whom every server must take
+	// (RFC 5321 4.5.1): if it refuses him in the same words, it refuses for another reason
+	// than relaying, and may relay for others.
+	Control  Attempt   `json:"control"`
 	Attempts []Attempt `json:"attempts"`
 }
 
@@ -74,41 +81,58 @@ const perSession = 7
 // defaultTimeout bounds the wait for a reply; a server may look the client up first.
 const defaultTimeout = 30 * time.Second
 
-// Probe tries all forms, one after the other. The error says why none could be tried.
-func Probe(ctx context.Context, o Options) (Result, error) {
+// Probe tries all forms, one after the other.
+func Probe(ctx context.Context, o Options) Result {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
 	p := &probe{Options: o, ctx: ctx}
 	defer p.close()
+	r := Result{Target: o.Target}
 	if err := p.connect(); err != nil {
-		return Result{}, fmt.Errorf("connect to %s: %w", o.Target, err)
+		r.Trouble = fmt.Sprintf("connect to %s: %v", o.Target, err)
+		return r
 	}
-	r := Result{Target: o.Target, Peer: p.session.peer(), From: p.session.local(), Greeting: p.session.greeting}
+	r.Peer, r.From, r.Greeting = p.session.peer(), p.session.local(), p.session.greeting
+	r.Control = p.control()
+	r.TLS = p.tls
 	for _, a := range p.forms(r.Peer) {
-		if ctx.Err() != nil {
-			return r, fmt.Errorf("not all forms were tried: %w", context.Cause(ctx))
+		if over(ctx) {
+			a.Outcome, a.Reply, r.Trouble = Failed, "not tried", "not all forms were tried: the time was up"
+		} else {
+			p.try(&a)
 		}
-		p.try(&a)
+		if a.Outcome == Refused && r.Control.Outcome == Refused && alike(a.Reply, r.Control.Reply) && !wantsLogin(a.Reply) {
+			a.Outcome = Undecided
+		}
 		r.Attempts = append(r.Attempts, a)
 	}
-	return r, nil
+	return r
+}
+
+// over reports whether the time is up; the timers of connections may be ahead of that of
+// the context.
+func over(ctx context.Context) bool {
+	until, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && !time.Now().Before(until)
 }
 
 type probe struct {
 	Options
 	ctx     context.Context
 	session *session
-	tried   int // in this session
+	name    string // what the server calls itself
+	tls     bool   // it wants STARTTLS first
+	tried   int    // in this session
 }
 
 func (p *probe) connect() error {
 	p.close()
-	s, err := dial(p.ctx, p.Options)
+	s, err := dial(p.ctx, p.Options, p.tls)
 	if err != nil {
 		return err
 	}
-	p.session, p.tried = s, 0
+	p.session, p.name, p.tried = s, s.name, 0
 	return nil
 }
 
@@ -119,36 +143,77 @@ func (p *probe) close() {
 	}
 }
 
-// try tries a form, in a new session if this one is worn out.
-func (p *probe) try(a *Attempt) {
-	if p.session == nil || p.tried >= perSession {
-		if err := p.connect(); err != nil {
-			a.Outcome, a.Reply = Failed, err.Error()
-			return
-		}
+// control tries the server's own postmaster, and finds out whether TLS is wanted first.
+func (p *probe) control() Attempt {
+	a := Attempt{Form: "its own postmaster", Mail: "<" + p.Sender + ">", Rcpt: "<postmaster>"}
+	if len(p.Own) > 0 { // Postfix takes the other one from everybody, whom it refuses besides
+		a.Rcpt = "<postmaster@" + p.Own[0] + ">"
 	}
-	p.tried++
-	code, reply, err := p.session.offer(a.Mail, a.Rcpt)
-	if err != nil {
-		a.Outcome, a.Reply = Failed, err.Error()
+	p.try(&a)
+	if a.Outcome == Refused && wantsTLS(a.Reply) && !p.tls {
+		p.tls = true
 		p.close()
+		p.try(&a)
+	}
+	return a
+}
+
+// wantsTLS reports whether a server refuses all but STARTTLS (RFC 3207 4).
+func wantsTLS(reply string) bool {
+	return strings.Contains(reply, "530 ") && strings.Contains(strings.ToUpper(reply), "STARTTLS")
+}
+
+// wantsLogin reports whether a server refuses whoever has not logged in (RFC 4954 6),
+// which strangers can't.
+func wantsLogin(reply string) bool {
+	return strings.Contains(reply, "530 ") && !wantsTLS(reply) && strings.Contains(strings.ToLower(reply), "auth")
+}
+
+// addressed is an address within a reply.
+var addressed = regexp.MustCompile(`<[^>]*>`)
+
+// alike reports whether two replies say the same, but for the addresses that they repeat.
+func alike(a, b string) bool {
+	return addressed.ReplaceAllString(a, "<>") == addressed.ReplaceAllString(b, "<>")
+}
+
+// try tries a form, in a new session if this one is worn out. A session that ends before
+// its time, for the forms before this one as a rule, is not the end of the form.
+func (p *probe) try(a *Attempt) {
+	for again := false; ; again = true {
+		fresh := p.session == nil || p.tried >= perSession
+		if fresh {
+			if err := p.connect(); err != nil {
+				a.Outcome, a.Reply = Failed, err.Error()
+				return
+			}
+		}
+		p.tried++
+		code, reply, err := p.session.offer(a.Mail, a.Rcpt)
+		if err != nil || code == 421 {
+			p.close()
+			if p.tried > 1 && !again && !fresh {
+				continue
+			}
+		}
+		a.Outcome, a.Reply = p.judge(a.Rcpt, code, reply, err)
 		return
 	}
-	a.Reply = reply
-	switch code / 100 {
-	case 2:
-		a.Outcome = Accepted
-		if p.takesAny(a.Rcpt) {
-			a.Outcome = Undecided
-		}
-	case 4:
-		a.Outcome = Deferred
-		if code == 421 {
-			p.close()
-		}
-	default:
-		a.Outcome = Refused
+}
+
+// judge says what an answer to RCPT means.
+func (p *probe) judge(rcpt string, code int, reply string, err error) (Outcome, string) {
+	switch {
+	case err != nil:
+		return Failed, err.Error()
+	case code/100 == 2 && p.takesAny(rcpt):
+		return Undecided, reply
+	case code/100 == 2:
+		return Accepted, reply
+	case code/100 == 4:
+		return Deferred, reply
 	}
+	return Refused, reply
 }
 
 // takesAny reports whether the server takes any mailbox in the domain that an address

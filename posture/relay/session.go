@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,12 +17,14 @@ import (
 type session struct {
 	conn     net.Conn
 	r        *bufio.Reader
-	timeout  time.Duration
+	timeout  time.Duration // of a reply
+	until    time.Time     // when all must be over; zero: never
 	greeting string
 	name     string // what the server calls itself in its answer to EHLO
 }
 
-func dial(ctx context.Context, o Options) (*session, error) {
+// dial begins a session, with STARTTLS if that is wanted.
+func dial(ctx context.Context, o Options, wanted bool) (*session, error) {
 	d := net.Dialer{Timeout: o.Timeout}
 	if o.From.IsValid() {
 		d.LocalAddr = &net.TCPAddr{IP: o.From.AsSlice()}
@@ -31,7 +34,12 @@ func dial(ctx context.Context, o Options) (*session, error) {
 		return nil, err
 	}
 	s := &session{conn: conn, r: bufio.NewReader(conn), timeout: o.Timeout}
-	if err := s.greet(o.Helo); err != nil {
+	s.until, _ = ctx.Deadline()
+	err = s.greet(o.Helo)
+	if err == nil && wanted {
+		err = s.secure(ctx, o.Helo)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -47,8 +55,13 @@ func (s *session) greet(helo string) error {
 		return fmt.Errorf("it greets with %d %s", code, text)
 	}
 	s.greeting = text
-	code, text, err = s.command("EHLO " + helo)
-	if err == nil && code != 250 {
+	return s.hello(helo)
+}
+
+// hello says EHLO, or HELO to a server that does not know that (RFC 5321 3.2).
+func (s *session) hello(helo string) error {
+	code, text, err := s.command("EHLO " + helo)
+	if err == nil && code/100 == 5 {
 		code, text, err = s.command("HELO " + helo)
 	}
 	if err != nil {
@@ -61,19 +74,52 @@ func (s *session) greet(helo string) error {
 	return nil
 }
 
+// secure starts TLS (RFC 3207), whatever the certificate is: it is not what is tried here.
+func (s *session) secure(ctx context.Context, helo string) error {
+	code, text, err := s.command("STARTTLS")
+	if err == nil && code != 220 {
+		err = fmt.Errorf("it answers %d %s", code, text)
+	}
+	if err == nil && s.r.Buffered() > 0 {
+		err = errUnasked
+	}
+	if err != nil {
+		return fmt.Errorf("its answer to STARTTLS: %w", err)
+	}
+	s.extend()
+	conn := tls.Client(s.conn, &tls.Config{InsecureSkipVerify: true})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("start TLS: %w", err)
+	}
+	s.conn, s.r = conn, bufio.NewReader(conn)
+	return s.hello(helo)
+}
+
+// extend gives the server time for one more step.
+func (s *session) extend() {
+	deadline := time.Now().Add(s.timeout)
+	if !s.until.IsZero() && s.until.Before(deadline) {
+		deadline = s.until
+	}
+	s.conn.SetDeadline(deadline)
+}
+
 func (s *session) peer() string  { return s.conn.RemoteAddr().String() }
 func (s *session) local() string { return s.conn.LocalAddr().String() }
 
 // offer begins a transaction, names a recipient, and takes it back. It returns the
 // reply that decided.
 func (s *session) offer(mail, rcpt string) (int, string, error) {
-	if code, text, err := s.command("RSET"); err != nil || code/100 != 2 {
-		if err == nil {
-			err = fmt.Errorf("it answers RSET with %d %s", code, text)
-		}
+	code, text, err := s.command("RSET")
+	switch {
+	case err != nil:
 		return 0, "", err
+	case code == 530 || code == 421: // wants TLS or a login first, or has enough
+		return code, fmt.Sprintf("RSET: %d %s", code, text), nil
+	case code/100 != 2:
+		return 0, "", fmt.Errorf("it answers RSET with %d %s", code, text)
 	}
-	code, text, err := s.command("MAIL FROM:" + mail)
+	code, text, err = s.command("MAIL FROM:" + mail)
 	if err != nil || code/100 != 2 {
 		return code, fmt.Sprintf("MAIL: %d %s", code, text), err
 	}
@@ -100,19 +146,24 @@ func (s *session) command(line string) (int, string, error) {
 	if strings.ContainsAny(line, "\r\n") {
 		return 0, "", errors.New("a command would have several lines")
 	}
-	s.conn.SetDeadline(time.Now().Add(s.timeout))
+	if s.r.Buffered() > 0 { // it would be taken for the answer to this command
+		return 0, "", errUnasked
+	}
+	s.extend()
 	if _, err := io.WriteString(s.conn, line+"\r\n"); err != nil {
 		return 0, "", err
 	}
 	return s.reply()
 }
 
+var errUnasked = errors.New("it sends what nobody asked for")
+
 // maxLines bounds a reply.
 const maxLines = 100
 
 // reply reads a reply: its code, and its first line.
 func (s *session) reply() (code int, first string, err error) {
-	s.conn.SetDeadline(time.Now().Add(s.timeout))
+	s.extend()
 	for i := range maxLines {
 		line, err := s.r.ReadSlice('\n')
 		if errors.Is(err, io.EOF) {
@@ -125,8 +176,12 @@ func (s *session) reply() (code int, first string, err error) {
 		if len(text) < 3 {
 			return 0, "", fmt.Errorf("its reply %q is none of SMTP", text)
 		}
+		before := code
 		if code, err = strconv.Atoi(text[:3]); err != nil || code < 200 || code > 599 {
 			return 0, "", fmt.Errorf("its reply %.60q is none of SMTP", text)
+		}
+		if i > 0 && code != before {
+			return 0, "", fmt.Errorf("the lines of its reply have different codes, %d and %d", before, code)
 		}
 		if i == 0 {
 			first = strings.TrimSpace(text[min(4, len(text)):])
