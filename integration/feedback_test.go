@@ -92,7 +92,7 @@ func TestReceiversByMX(t *testing.T) {
 	m.To = []string{"somebody@firm.example.org"}
 	w.accepts(p.Addr(), m)
 	for r := w.feedback(); len(r.Receivers) != 1 || r.Receivers[0].Key != "google"; r = w.feedback() {
-		w.pause(fmt.Sprintf("receivers %+v", r.Receivers))
+		w.pause(fmt.Sprintf("receivers %+v of %+v", r.Receivers, r.Sent))
 	}
 }
 

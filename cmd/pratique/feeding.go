@@ -156,7 +156,7 @@ func (f *feeder) learnGone(ctx context.Context, o watch.Options) error {
 }
 
 // askPause is how long it is waited when nothing is left to ask.
-const askPause = time.Minute
+const askPause = 15 * time.Second
 
 // learnExchangers looks up who takes the mail of domains, a few in each round.
 func (f *feeder) learnExchangers(ctx context.Context, o watch.Options) error {
