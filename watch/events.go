@@ -153,8 +153,10 @@ func same(ctx context.Context, tx *sql.Tx, r *row) (*row, error) {
 	if len(r.recipient) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT "+eventColumns+" FROM events WHERE recipient = ? AND kind = ? AND id <> ? AND at > ?",
-		r.recipient, r.kind, r.id, r.at-int64(longestWay/time.Second))
+	// The last condition is what sameMessage can agree to: a recipient may have very many.
+	rows, err := tx.QueryContext(ctx, "SELECT "+eventColumns+` FROM events WHERE recipient = ? AND kind = ? AND id <> ? AND at > ?
+		AND (record > 0 AND record = ? OR queue_id <> '' AND queue_id = ? OR message_id <> '' AND message_id = ? COLLATE NOCASE)`,
+		r.recipient, r.kind, r.id, r.at-int64(longestWay/time.Second), r.record, r.queueID, r.messageID)
 	if err != nil {
 		return nil, fmt.Errorf("look for the same recipient: %w", err)
 	}

@@ -64,7 +64,10 @@ func ParseMessage(at time.Time, program, message string) []Delivery {
 	if strings.Contains(program, "/") { // syslog_name and the service: "postfix/smtp"
 		return postfixLine(Delivery{At: at, Program: program, QueueID: id}, rest)
 	}
-	return sendmailLine(Delivery{At: at, Program: program, QueueID: id}, rest)
+	if strings.HasPrefix(program, "sendmail") || strings.HasPrefix(program, "sm-") { // Debian: sm-mta, sm-msp-queue
+		return sendmailLine(Delivery{At: at, Program: program, QueueID: id}, rest)
+	}
+	return nil
 }
 
 // isQueueID accepts short and long queue ids (enable_long_queue_ids), and sendmail's.

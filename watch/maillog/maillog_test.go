@@ -112,6 +112,8 @@ func TestSendmailLines(t *testing.T) {
 			id + " a@example.net  mx.example.net 1s 5.0.0 bounced 550 5.7.1 blocked using zen.spamhaus.org (Service unavailable)"},
 		{id + ": to=<a@nowhere.example>, delay=00:00:01, mailer=esmtp, relay=nowhere.example, dsn=5.1.2, stat=Host unknown (Name server: nowhere.example: host not found)", id + " a@nowhere.example  nowhere.example 1s 5.1.2 bounced Host unknown (Name server: nowhere.example: host not found)"},
 		{id + ": to=<a@example.net>, delay=00:00:01, mailer=esmtp, dsn=4.3.0, stat=Operating system error", id + " a@example.net   1s 4.3.0 deferred Operating system error"},
+		{id + ": to=<a@example.net>, delay=00:00:00, xdelay=00:00:00, mailer=relay, pri=30135, relay=[127.0.0.1] [127.0.0.1], dsn=4.2.2, reply=450 4.2.2 mailbox full, stat=Deferred: 450 4.2.2 mailbox full",
+			id + " a@example.net   0s 4.2.2 deferred 450 4.2.2 mailbox full"}, // a sendmail 8.17
 		{id + ": to=<a@example.net>, stat=Sent", id + " a@example.net   0s  sent "},
 		{id + ": 6ASDX3m5023150: DSN: Cannot send message for 5 days", id + "    0s  expired Cannot send message for 5 days"},
 		// None of ours.
@@ -122,8 +124,13 @@ func TestSendmailLines(t *testing.T) {
 		{id + ": from=<a@example.org>, size=100, class=0, nrcpts=1, msgid=<x@example.org>, stat=Sent", ""},
 		{id + ": to=<a@example.net>", ""},
 	} {
-		if got := brief(ParseMessage(now, "sm-mta", c.message)); got != c.want {
-			t.Errorf("%s\n got %q\nwant %q", c.message, got, c.want)
+		for _, program := range []string{"sendmail", "sm-mta"} {
+			if got := brief(ParseMessage(now, program, c.message)); got != c.want {
+				t.Errorf("%s\n got %q\nwant %q", c.message, got, c.want)
+			}
+		}
+		if got := ParseMessage(now, "logger", c.message); got != nil {
+			t.Errorf("another program's: %+v", got)
 		}
 	}
 }
