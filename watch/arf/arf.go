@@ -132,18 +132,22 @@ func fromFields(p *parts.Part) *Report {
 		}
 	}
 	r.Source = source(h.Get("Source-IP"))
-	if n, err := strconv.Atoi(h.Get("Incidents")); err == nil && n > 1 {
+	if n, err := strconv.Atoi(digits.FindString(h.Get("Incidents"))); err == nil && n > 1 {
 		r.Incidents = min(n, maxIncidents)
 	}
 	return r
 }
+
+// digits is a number without what may stand behind it.
+var digits = regexp.MustCompile(`^[0-9]{1,9}\b`)
 
 // firstWord is a type without the comment that may stand behind it.
 var firstWord = regexp.MustCompile(`[a-z0-9-]{1,40}`)
 
 // source reads an address, also in the form of RFC 5321 4.1.3; the zero Addr if it is none.
 func source(text string) netip.Addr {
-	text = strings.Trim(strings.TrimSpace(text), "[]")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), " ") // a comment may follow
+	text = strings.Trim(text, "[]")
 	if len(text) > 5 && strings.EqualFold(text[:5], "IPv6:") {
 		text = text[5:]
 	}

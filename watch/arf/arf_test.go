@@ -46,7 +46,7 @@ func TestForms(t *testing.T) {
 	const usual = "message/feedback-report"
 	for name, c := range map[string]struct{ message, want string }{
 		"comments":        {report(usual, "feedback-type: Abuse (a complaint)\nSource-IP: [IPv6:2001:db8::1]\n", "message/rfc822"), "abuse true 2001:db8::1  [] <m1@example.org> 1"},
-		"an address":      {report(usual, "Feedback-Type: abuse\nOriginal-Mail-From: <>\nOriginal-Rcpt-To: undisclosed recipient <redacted@example.net\nSource-IP: [192.0.2.1]\n", "text/plain"), "abuse true 192.0.2.1  [redacted@example.net] <m1@example.org> 1"},
+		"an address":      {report(usual, "Feedback-Type: abuse\nOriginal-Mail-From: <>\nOriginal-Rcpt-To: undisclosed recipient <redacted@example.net\nSource-IP: [192.0.2.1] (mail.example.org)\nIncidents: 3 (today)\n", "text/plain"), "abuse true 192.0.2.1  [redacted@example.net] <m1@example.org> 3"},
 		"no type":         {report(usual, "User-Agent: x\nIncidents: -4\nSource-IP: nowhere\n", "text/rfc822-headers"), "other true invalid IP  [] <m1@example.org> 1"},
 		"no spam":         {report(usual, "Feedback-Type: NOT-SPAM\n", "message/rfc822"), "not-spam false invalid IP  [] <m1@example.org> 1"},
 		"virus":           {report(usual, "Feedback-Type: virus\nIncidents: 99999999999999999999\n", "message/rfc822"), "virus true invalid IP  [] <m1@example.org> 1"},
