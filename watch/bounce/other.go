@@ -28,7 +28,7 @@ func (l *letter) evident() bool {
 	if l.header.Get("List-Unsubscribe") != "" && !isDaemon(from) && len(l.original) == 0 {
 		return false // a newsletter; where a list passes a bounce on, it has the field, too
 	}
-	words := failure.MatchString(l.lower[:min(len(l.lower), maxEvidence)]) || l.late()
+	words := failure.MatchString(l.lower[:min(len(l.lower), maxEvidence)]) || l.refused() || l.late()
 	subject := undelivered.MatchString(l.header.Get("Subject"))
 	marks := 0
 	for _, mark := range []bool{words, subject, l.technical(), isDaemon(from)} {
@@ -36,13 +36,18 @@ func (l *letter) evident() bool {
 			marks++
 		}
 	}
-	return marks >= 2 && (isSystem(from) || l.technical())
+	return marks >= 2 && (words || subject) && (isSystem(from) || l.technical())
 }
 
 // technical reports whether a letter has what people do not write: the reply of a
 // server, a returned message, or a null return path (RFC 5321 4.5.5).
 func (l *letter) technical() bool {
-	return len(l.original) > 0 || l.header.Get("Return-Path") == "<>" || replyCode.MatchString(l.text[:min(len(l.text), maxEvidence)])
+	return len(l.original) > 0 || l.header.Get("Return-Path") == "<>" || l.refused()
+}
+
+// refused reports whether a letter holds the reply of a server.
+func (l *letter) refused() bool {
+	return replyCode.MatchString(l.text[:min(len(l.text), maxEvidence)])
 }
 
 // maxEvidence is how far into a text a mail system has said what it is about.
