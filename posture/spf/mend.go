@@ -26,17 +26,11 @@ type Mended struct {
 func Mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []netip.Addr) (_ Mended, ok bool) {
 	var best Mended
 	for _, flat := range []bool{false, true} {
-		r := draftOf(s)
-		if flat {
-			r.flatten(ctx, d, s.Domain)
-		}
-		m := Mended{r.text(nil), r.left}
-		m.Text = r.text(uncovered(ctx, With(ctx, d, s.Domain, m.Text), s.Domain, helo, addrs))
-		tried := With(ctx, d, s.Domain, m.Text)
-		if len(uncovered(ctx, tried, s.Domain, helo, addrs)) > 0 {
+		m, after := mend(ctx, d, s, helo, addrs, flat)
+		if len(uncovered(ctx, With(ctx, d, s.Domain, m.Text), s.Domain, helo, addrs)) > 0 {
 			continue
 		}
-		if !slices.ContainsFunc(Look(ctx, tried, s.Domain).Defects, Defect.Fatal) {
+		if !slices.ContainsFunc(after.Defects, Defect.Fatal) {
 			return m, true
 		}
 		if best.Text == "" {
@@ -44,6 +38,28 @@ func Mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []net
 		}
 	}
 	return best, best.Text != ""
+}
+
+// mostMends bounds how often a record is mended anew: what is wrong with a record that
+// can't be read shows once it can be.
+const mostMends = 3
+
+// mend returns a record, and its survey. If it is to be flat, names become addresses.
+func mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []netip.Addr, flat bool) (m Mended, after Survey) {
+	after = s
+	for range mostMends {
+		r := draftOf(after)
+		if flat {
+			r.flatten(ctx, d, s.Domain)
+		}
+		m.Left = append(m.Left, r.left...)
+		m.Text = r.text(uncovered(ctx, With(ctx, d, s.Domain, r.text(nil)), s.Domain, helo, addrs))
+		after = Look(ctx, With(ctx, d, s.Domain, m.Text), s.Domain)
+		if !slices.ContainsFunc(after.Defects, func(d Defect) bool { return d.Domain == s.Domain && d.harmful() }) {
+			break
+		}
+	}
+	return m, after
 }
 
 // With returns a DNS in which a domain has one SPF record, this one.
@@ -228,12 +244,8 @@ func addressesOf(ctx context.Context, d *lookup.DNS, mechanism, target string) (
 // meet without a space, or where something else than a space stands between terms.
 func fields(text lookup.Text) []string {
 	joined := text.String()
-	for at, i := 0, 0; i+1 < len(text); i++ {
-		at += len(text[i])
-		if term := termAt(joined, min(at, len(joined)-1)); term != "" && jointIn(text, term) != "" && !readable(term) {
-			joined = joined[:at] + " " + joined[at:]
-			at++
-		}
+	for i, j := range joints(text) {
+		joined = joined[:j.at+i] + " " + joined[j.at+i:] // i spaces were put in before it
 	}
 	var all []string
 	for _, field := range strings.FieldsFunc(joined, func(c rune) bool { return strings.ContainsRune(" \t\r\n;\"'“”", c) }) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -192,9 +193,9 @@ func (w *walk) record(domain string, text lookup.Text, path []string) {
 	r, problems := parse(text.String())
 	for _, p := range problems {
 		w.defect(Syntax, domain, p.term, "%s", p.text)
-		if joint := jointIn(text, p.term); joint != "" {
-			w.defect(Joined, domain, p.term, "the strings of the record are joined without a space: %s", joint)
-		}
+	}
+	for _, j := range joints(text) {
+		w.defect(Joined, domain, j.term, "the strings of the record are joined without a space: %q and %q", j.left, j.right)
 	}
 	if len(problems) > 0 {
 		return
@@ -215,18 +216,32 @@ func (w *walk) record(domain string, text lookup.Text, path []string) {
 	}
 }
 
-// jointIn returns the place where two strings of a TXT record meet within a term.
-func jointIn(text lookup.Text, term string) string {
+// joint is a place where two strings of a TXT record meet that should have had a space
+// between them (RFC 7208 3.3).
+type joint struct {
+	at                int // in the strings joined
+	term, left, right string
+}
+
+// beginsTerm is what only a term begins with: no domain name has it in its middle.
+var beginsTerm = regexp.MustCompile(`(?i)^([-+~?]all$|[-+~?]?(ip4|ip6|include|a|mx|ptr|exists):|(redirect|exp)=)`)
+
+// joints returns the places where strings meet within what is no term, or two.
+func joints(text lookup.Text) []joint {
+	var all []joint
+	joined, at := text.String(), 0
 	for i := 1; i < len(text); i++ {
-		left, right := text[i-1][strings.LastIndexByte(text[i-1], ' ')+1:], text[i]
-		if end := strings.IndexByte(right, ' '); end >= 0 {
-			right = right[:end]
+		at += len(text[i-1])
+		if at == 0 || at == len(joined) || joined[at-1] == ' ' || joined[at] == ' ' {
+			continue
 		}
-		if left != "" && right != "" && left+right == term {
-			return fmt.Sprintf("%q and %q", left, right)
+		left := joined[strings.LastIndexByte(joined[:at], ' ')+1 : at]
+		right, _, _ := strings.Cut(text[i], " ")
+		if term := termAt(joined, at); beginsTerm.MatchString(right) || !readable(term) && readable(left) && readable(right) {
+			all = append(all, joint{at, term, left, right})
 		}
 	}
-	return ""
+	return all
 }
 
 // term counts a term that asks, and asks what it asks.
