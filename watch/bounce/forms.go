@@ -72,10 +72,22 @@ var forms = []form{
 	{name: "exchange", marks: []string{"did not reach the following recipient(s)", "delivery has failed to these recipients", "did not reach some or all of the intended recipients", "your message did not reach",
 		"couldn't be delivered to", "the following recipient(s) cannot be reached", "the following recipient(s) could not be reached", "diagnostic information for administrators"}, read: exchangeForm},
 	{name: "domino", marks: []string{"was not delivered to:", "was not delivered to\n"}, read: dominoForm},
+	{name: "aol", marks: []string{"because they are not accepting mail"}, read: aolForm},
 	{name: "yahoo", marks: []string{"message from yahoo", "we were unable to deliver your message to the following address", "unable to deliver message to the following address"}, read: paragraphs},
-	{name: "other", read: inSentences},
-	{name: "other", read: paragraphs},
+	{name: "other", read: evidently(inSentences)},
+	{name: "other", read: evidently(paragraphs)},
 	{name: "other", read: other},
+}
+
+// evidently reads only letters that are bounces whatever their form: addresses with
+// words behind them stand in many a letter.
+func evidently(read func(l *letter) []Recipient) func(l *letter) []Recipient {
+	return func(l *letter) []Recipient {
+		if !l.evident() {
+			return nil
+		}
+		return read(l)
+	}
 }
 
 // starts finds the beginnings of what a text says of each recipient, up to the next
@@ -301,3 +313,19 @@ func dominoForm(l *letter) []Recipient {
 	}
 	return found
 }
+
+// aolForm names mailboxes alone on lines, of the domain that the letter comes from.
+func aolForm(l *letter) []Recipient {
+	from := addresses(l.header.Get("From"))
+	if len(from) == 0 {
+		return nil
+	}
+	_, domain, _ := strings.Cut(from[0], "@")
+	var found []Recipient
+	for _, m := range screenName.FindAllStringSubmatch(l.text, maxRecipients) {
+		found = append(found, Recipient{Final: m[1] + "@" + strings.ToLower(domain)})
+	}
+	return found
+}
+
+var screenName = regexp.MustCompile(`(?m)^[ \t]+([A-Za-z0-9._-]{1,64})[ \t]*$`)
