@@ -54,6 +54,7 @@ func TestCanary(t *testing.T) {
 // that never arrives, a hop behind the milter that breaks the signature; and each time
 // that it is well again.
 func TestCanariesOfTheDaemon(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	servers := zoneServers(t, 1)
 	var records strings.Builder
 	for name, value := range signingKeys.Records {

@@ -76,6 +76,7 @@ func (w *world) told(h *hook, beginning string) string {
 // Shares of bounces and complaints that are too high are told by the webhook, once,
 // and so is their end; few of them among few messages are not.
 func TestShareAlerts(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	log, box, h := filepath.Join(tempDir(t), "mail.log"), maildir(t), newHook(t)
 	config := func(from int, more string) tables {
 		return tables{rates: fmt.Sprintf("[watch]\nqueue = \"off\"\nlog = %q\nmaildir = %q\nalarm_from = %d\n%s\n%s", log, box, from, more, h.table())}

@@ -82,6 +82,7 @@ func TestFeedback(t *testing.T) {
 
 // A domain whose mail Google has counts as Google, by what a real server of the DNS says.
 func TestReceiversByMX(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	servers := zoneServers(t, 1)
 	if err := servers[0].Publish(zoneOf(1, "firm.example.org. MX 1 aspmx.l.google.com.\nfirm.example.org. MX 10 mx.example.org.\n")); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ import (
 // The daemon follows the journal that a real systemd-journald writes of a real
 // Postfix: over a rotation, over the end of its journalctl, and over its own restart.
 func TestJournald(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	j, err := harness.StartJournald(ctx, tempDir(t))

@@ -94,6 +94,33 @@ func TestQueueOfPostfix(t *testing.T) {
 	w.says(w.does("queue", "--queue", "postfix:"+p.ConfigDir()), "postqueue -c ", fmt.Sprintf("%d messages for", deferredMessages))
 }
 
+// The daemon tells of a queue that grows beyond its bound, and that it is over.
+func TestQueueAlerts(t *testing.T) {
+	t.Parallel() // it waits, most of the time
+	h := newHook(t)
+	table := func(queue string) tables {
+		return tables{rates: fmt.Sprintf("[watch]\nqueue = %q\nqueue_every = \"5s\"\nqueue_size = 20\n%s", queue, h.table())}
+	}
+	w := newWorld(t, table("off"), harness.SinkOptions{})
+	p := w.deferring()
+	if err := w.pratique.Reload(w.ctx, table("postfix:"+p.ConfigDir()).toml()); err != nil {
+		t.Fatal(err)
+	}
+	fill(w, p, 10)
+	w.mustQueue(p, 10)
+	if err := p.MultiplyDeferred(9); err != nil {
+		t.Fatal(err)
+	}
+	w.says(w.told(h, "firing warning queue_growing size: "), "100 messages in the MTA's queue, watch.queue_size is 20; 100 recipients wait at example.net, soft/connection")
+	if err := p.DeleteAll(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.told(h, "resolved warning queue_growing size: ")
+	if told := h.about("firing"); len(told) != 1 {
+		t.Errorf("told %q", told)
+	}
+}
+
 // does runs a subcommand that is to succeed.
 func (w *world) does(args ...string) string {
 	w.Helper()

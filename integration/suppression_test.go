@@ -52,6 +52,7 @@ func refuseSome(to string) string {
 // forged bounce, and not who stands in one message with others. The way is the whole
 // one: a real receiver refuses, Postfix bounces into a Maildir, the daemon reads that.
 func TestSuppression(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	box := maildir(t)
 	watch := func(suppress string) string {
 		return fmt.Sprintf("[watch]\nqueue = \"off\"\nmaildir = %q\nsuppress = %q\n", box, suppress)
