@@ -53,7 +53,7 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 	}
 	r := row{
 		kind: e.kind, status: e.status, at: e.at.Unix(), times: max(1, e.times), source: e.source,
-		messageID: a.messageID, recipient: a.recipient, domain: cmp.Or(a.domain, a.finalName), host: strings.ToLower(e.host)[:min(len(e.host), maxDomain)],
+		messageID: a.messageID, recipient: a.recipient, domain: cmp.Or(a.domain, a.finalName), host: hostName(e.host),
 		class: string(e.reason.Class), name: e.reason.Name, code: e.reason.Code, words: wordsAbout(e.words, e.recipient, e.final),
 		dead: s.hash(e.dead),
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -97,6 +96,5 @@ func exchangerOf(ctx context.Context, r Resolver, domain string) exchanger {
 		return exchanger{failed: err != nil && !(errors.As(err, &dns) && dns.IsNotFound)}
 	}
 	best := slices.MinFunc(all, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
-	host := strings.ToLower(strings.TrimSuffix(best.Host, "."))
-	return exchanger{host: host[:min(len(host), maxDomain)]}
+	return exchanger{host: hostName(best.Host)}
 }

@@ -85,8 +85,13 @@ func domainOf(address string) string {
 	if i < 0 {
 		return ""
 	}
-	domain := strings.ToLower(strings.TrimSuffix(address[i+1:], "."))
-	return domain[:min(len(domain), maxDomain)]
+	return hostName(address[i+1:])
+}
+
+// hostName returns the name of a domain or host in lower case, cut to a bound.
+func hostName(name string) string {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name[:min(len(name), maxDomain)]
 }
 
 // Bounds of texts that others chose.

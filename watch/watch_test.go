@@ -426,6 +426,37 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// A file of the first version is brought up to date, with what is in it.
+func TestOpenOld(t *testing.T) {
+	f := newFixture(t)
+	f.ingest(notice("a@example.org", "", "m1@example.org", "b@example.net", "failed", "5.1.1", ""))
+	was := f.all()
+	for _, step := range []string{"DROP INDEX events_dead", "DROP INDEX events_queue_id", "ALTER TABLE events DROP COLUMN dead", "ALTER TABLE events DROP COLUMN proven",
+		"DROP TABLE envelopes", "PRAGMA user_version = 1"} {
+		_, err := f.db.Exec(step)
+		f.check(err)
+	}
+	f.reopen()
+	f.expect(was)
+	f.leftTo(Sent{QueueID: "AAAAAA1111", Domains: []string{"example.net"}}, "gone@example.net")
+	f.logs("AAAAAA1111: to=<gone@example.net>, relay=mx[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host said: 550 5.1.1 no such user)")
+	var gone Gone
+	f.check(gone.Load(t.Context(), f.Store, day))
+	if gone.Size() != 1 {
+		t.Errorf("%d are gone", gone.Size())
+	}
+}
+
+func TestHostName(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for name, want := range map[string]string{"MX.Example.net.": "mx.example.net", "": "", long: long[:maxDomain],
+		"\u212a\u212a": "kk", "\u0130": "i"} { // shorter in lower case
+		if got := hostName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	DefaultOptions().Problems(func(key, problem string) { t.Errorf("default: %s: %s", key, problem) })
 	for text, want := range map[string]Share{"0.1%": 0.001, "100 %": 1, "0%": 0, "5": 0, "101%": 0, "-1%": 0, "NaN%": 0, "%": 0} {

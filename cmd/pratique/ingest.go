@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"pratique/configs"
@@ -104,8 +105,15 @@ func openIngest(ctx context.Context, e *env, cfg *configs.Config) (*intake, erro
 
 func (in *intake) close() error { return errors.Join(in.left.Close(), in.store.Close()) }
 
-// message keeps one message.
-func (in *intake) message(ctx context.Context, name string, message []byte) error {
+// message keeps one message. One that has the reader panic is passed over: it would
+// be in the way of all others for ever.
+func (in *intake) message(ctx context.Context, name string, message []byte) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			in.log.Error("panic", "in", "reading a message that came back, which is passed over", "message", name, "panic", v, "stack", string(debug.Stack()))
+			err = nil
+		}
+	}()
 	r, err := in.store.Ingest(ctx, in.left, message)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
