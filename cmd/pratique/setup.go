@@ -261,6 +261,13 @@ func (in *installer) answers() (setup.Answers, error) {
 			a.Group = "postfix"
 		}
 	}
+	if in.o.sendmail != "" {
+		s, err := mta.LoadSendmail(in.o.sendmail)
+		if err != nil {
+			return a, withPermissionHint(err)
+		}
+		a.Mend, a.Line = true, s.LineLimit()
+	}
 	a.Hostname = or(in.o.hostname, a.Hostname)
 	if !strings.Contains(a.Hostname, ".") {
 		a.Hostname = "" // no full name: the system's is looked up when it is needed

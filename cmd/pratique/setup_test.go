@@ -126,11 +126,15 @@ func TestUndoWithABrokenConfiguration(t *testing.T) {
 func TestSetupForSendmail(t *testing.T) {
 	dir := t.TempDir()
 	mc := filepath.Join(dir, "sendmail.mc")
-	if err := os.WriteFile(mc, []byte("OSTYPE(`linux')dnl\n"), 0o644); err != nil {
+	if err := os.WriteFile(mc, []byte("OSTYPE(`linux')dnl\nMAILER(`smtp')dnl\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	said, status := dialogueWith(t, dir, "", "--yes", "--sendmail", mc, "--domain", "example.org", "--listen", "unix:"+dir+"/m.sock", "--clamd", "off")
 	if status != exitClean || !strings.Contains(said, "INPUT_MAIL_FILTER(`pratique', `S=unix:"+dir+"/m.sock, F=T") {
 		t.Errorf("status %d:\n%s", status, said)
+	}
+	cfg, err := configs.Load(filepath.Join(dir, "pratique.toml"))
+	if err != nil || !cfg.Survival.Mend || cfg.Survival.LineLimit != 990 {
+		t.Errorf("%v: it does not know what sendmail does to lines and 8bit mail", err)
 	}
 }

@@ -22,7 +22,8 @@ type Answers struct {
 	Clamd    string   // "unix:/path", "tcp:host:port", or "": mail is not scanned
 	Group    string   // of the socket, "" for the daemon's
 	Signing  string   // the part [signing] with its domains, as TOML, "": only keys of the store sign
-	Mend     bool     // 8bit parts are encoded before they are signed, for a Postfix that can't
+	Mend     bool     // 8bit parts are encoded before they are signed, for an MTA that can't
+	Line     int      // octets at which the MTA breaks lines after they were signed, 0: the default
 }
 
 // Config returns the configuration file. It sets what was answered and leaves
@@ -48,8 +49,11 @@ func (a Answers) Config() ([]byte, error) {
 	}
 	line("clamd = %q", a.Clamd)
 	if a.Mend {
-		line("\n# This Postfix converts 8bit mail after it was signed where the next hop asks for\n"+
-			"# it; encoded before, its signature survives.\n[survival]\nmend = %v", true)
+		line("\n# This MTA converts 8bit mail after it was signed where the next hop asks for\n" +
+			"# it; encoded before, its signature survives.\n[survival]\nmend = true")
+	}
+	if a.Mend && a.Line > 0 {
+		line("line_limit = %d", a.Line)
 	}
 	if a.Signing != "" {
 		line("\n# Taken over from OpenDKIM.%s", strings.TrimRight("\n"+strings.TrimSpace(a.Signing), "\n"))

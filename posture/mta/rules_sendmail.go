@@ -225,6 +225,17 @@ func (s *Sendmail) judgeRewriting(ours Ours) []Finding {
 // smtpMailers are those that deliver to the world.
 var smtpMailers = []string{"smtp", "esmtp", "smtp8", "dsmtp", "relay"}
 
+// LineLimit is where sendmail breaks lines at delivery, in octets, 0 if it does not or that is not known.
+func (s *Sendmail) LineLimit() int {
+	least := 0
+	for _, m := range s.mailers {
+		if slices.Contains(smtpMailers, m.name) && m.limit != 0 && (least == 0 || m.limit < least) {
+			least = m.limit
+		}
+	}
+	return least
+}
+
 func (s *Sendmail) judgeLines(ours Ours) []Finding {
 	for _, m := range s.mailers {
 		if slices.Contains(smtpMailers, m.name) && m.limit != 0 && m.limit < ours.LineLimit {
