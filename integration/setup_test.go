@@ -40,13 +40,7 @@ func TestSetup(t *testing.T) {
 		t.Fatalf("without a milter setup ended with %d, or changed Postfix", status)
 	}
 
-	text, err := os.ReadFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(config, append([]byte("log_format = \"json\"\nhttp = \"\"\n"), text...), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	w.edit(config, func(text string) string { return "log_format = \"json\"\nhttp = \"\"\n" + text })
 	w.pratique, err = harness.ServeConfig(w.ctx, binary, dir, 1)
 	started(t, w.pratique, err)
 	said, _ = setup("--yes", "--postfix", p.ConfigDir(), "--apply", "--no-dns")
@@ -66,6 +60,59 @@ func TestSetup(t *testing.T) {
 	w.accepts(p.Addr(), broken)
 	if said, status = setup("--undo"); status != 2 {
 		t.Errorf("undone twice: %d %s", status, said)
+	}
+}
+
+// A main.cf without its last newline, of which postconf alone would make a damaged one,
+// and an administrator who goes on editing: undone, what is his stays.
+func TestSetupAmongOtherHands(t *testing.T) {
+	w := &world{T: t, ctx: t.Context()}
+	sink, err := harness.StartSink(harness.SinkOptions{})
+	w.sink = started(t, sink, err)
+	p := w.postfix("")
+	dir := tempDir(t)
+	config, main := filepath.Join(dir, "pratique.toml"), filepath.Join(p.ConfigDir(), "main.cf")
+	w.edit(main, func(text string) string { return strings.TrimRight(text, "\n") + "\nsmtpd_banner = last line" })
+
+	setup := func(args ...string) (string, int) {
+		return w.command(append([]string{"setup", "--config", config, "--postfix", p.ConfigDir(), "--opendkim", "off"}, args...)...)
+	}
+	said, status := setup("--yes", "--state", filepath.Join(dir, "state"), "--domain", "example.org", "--clamd", "off")
+	w.says(said, "echo >> '"+main+"'")
+	if status != 0 {
+		t.Fatal(status, said)
+	}
+	w.edit(config, func(text string) string { return "log_format = \"json\"\nhttp = \"\"\n" + text })
+	w.pratique, err = harness.ServeConfig(w.ctx, binary, dir, 1)
+	started(t, w.pratique, err)
+	if said, _ = setup("--yes", "--apply", "--no-dns"); !strings.Contains(w.postconf(p), "\nsmtpd_banner = last line\n") {
+		t.Fatalf("main.cf is damaged:\n%s\n%s", w.postconf(p), said)
+	}
+	w.says(said, "a test message was accepted")
+
+	// Somebody adds a milter of his own, and changes another setting.
+	for _, setting := range []string{"smtpd_milters = unix:pratique/milter.sock, inet:127.0.0.1:9", "non_smtpd_milters = inet:127.0.0.1:9"} {
+		if out, err := exec.CommandContext(w.ctx, "postconf", "-c", p.ConfigDir(), "-e", setting).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	said, status = setup("--undo")
+	w.says(said, "trimmed     smtpd_milters", "left        non_smtpd_milters")
+	after := w.postconf(p)
+	if status != 1 || !strings.Contains(after, "\nsmtpd_milters = inet:127.0.0.1:9\n") || strings.Contains(after, "pratique") {
+		t.Errorf("undone, it ended with %d, and Postfix has:\n%s", status, after)
+	}
+}
+
+// edit changes a file.
+func (w *world) edit(path string, change func(text string) string) {
+	w.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(change(string(text))), 0o644); err != nil {
+		w.Fatal(err)
 	}
 }
 
