@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,31 @@ func TestHostile(t *testing.T) {
 	latin := `<?xml version="1.0" encoding="ISO-8859-1"?><feedback><report_metadata><org_name>M` + "\xfc" + `ller</org_name></report_metadata></feedback>`
 	if r, err := Parse([]byte(latin)); err != nil || r.Org != "Müller" {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// What is small as XML must not become large.
+func TestMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		data string
+		err  error
+	}{
+		"attributes":      {"<feedback " + strings.Repeat(`a="" `, 1<<20) + "></feedback>", errLong},
+		"quoted brackets": {"<feedback " + strings.Repeat(`a=">" `, 1<<20) + "></feedback>", errLong},
+		"text":            {"<feedback>" + strings.Repeat("x", 3<<20) + "</feedback>", errLong},
+		"records":         {"<feedback>" + strings.Repeat("<record/>", 1<<18) + "</feedback>", nil},
+		"overrides":       {"<feedback><record><row><policy_evaluated>" + strings.Repeat("<reason><type/></reason>", 1<<18) + "</policy_evaluated></row></record></feedback>", nil},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Parse([]byte(c.data))
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, c.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if live := after.HeapInuse - min(after.HeapInuse, before.HeapInuse); live > 100<<20 {
+			t.Errorf("%s holds %d MB for %d", name, live>>20, len(c.data)>>20)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package dmarc
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -16,8 +15,9 @@ import (
 // Bounds.
 const (
 	maxDepth   = 16
-	maxAround  = 4    // elements around the report
-	maxText    = 1000 // octets of an element's text that are kept
+	maxAround  = 4       // elements around the report
+	maxToken   = 2 << 20 // octets of a tag, or of a text
+	maxText    = 1000    // octets of an element's text that are kept
 	maxRecords = 20_000
 	maxAuth    = 10 // signatures of a record, as RFC 9990 3.1.1.9 has it at most, and a few more
 )
@@ -26,6 +26,7 @@ const (
 var (
 	errDeclares = errors.New("declares a document type, which no report does")
 	errDeep     = errors.New("is nested deeper than any report")
+	errLong     = errors.New("has an element larger than any report's")
 	errNone     = errors.New("is no aggregate report")
 )
 
@@ -40,7 +41,7 @@ func Recognise(data []byte) bool {
 func Parse(data []byte) (*Report, error) {
 	data = toUTF8(data)
 	r, err := parse(data)
-	if err != nil && !errors.Is(err, errDeclares) && addressTag.Match(data) {
+	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) && addressTag.Match(data) {
 		r, err = parse(addressTag.ReplaceAll(data, []byte("&lt;$1&gt;")))
 	}
 	if err != nil {
@@ -53,10 +54,12 @@ func Parse(data []byte) (*Report, error) {
 var addressTag = regexp.MustCompile(`<([^\s<>/@]{1,64}@[^\s<>/@]{1,253})>`)
 
 func parse(data []byte) (*Report, error) {
-	d := xml.NewDecoder(bytes.NewReader(data))
+	in := &tokens{data: data}
+	d := xml.NewDecoder(in)
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 by now
 	p := parser{report: Report{Policy: Policy{Percent: 100}}}
 	for !p.seen {
+		in.end = min(len(data), in.at+maxToken)
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
 			return nil, errNone
@@ -69,6 +72,35 @@ func parse(data []byte) (*Report, error) {
 		}
 	}
 	return &p.report, nil
+}
+
+// tokens is XML of which no more is read for one token than any report needs: an element
+// with a million attributes is small as text, and large in memory.
+type tokens struct {
+	data    []byte
+	at, end int // where the next octet is, and where the token must have ended
+}
+
+// ReadByte is what the decoder reads by, without a buffer of its own.
+func (t *tokens) ReadByte() (byte, error) {
+	switch {
+	case t.at >= len(t.data):
+		return 0, io.EOF
+	case t.at >= t.end:
+		return 0, errLong
+	}
+	t.at++
+	return t.data[t.at-1], nil
+}
+
+// Read is there for xml.NewDecoder, which does not call it.
+func (t *tokens) Read(p []byte) (int, error) {
+	n := copy(p, t.data[t.at:t.end])
+	t.at += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // parser is where in the report we are, and what was read so far.

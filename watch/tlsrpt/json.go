@@ -1,6 +1,7 @@
 package tlsrpt
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -88,16 +89,31 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// list is a list, or what would be the only one in it.
+// list is the first of a list, up to maxInList, or what would be the only one in it. What
+// is of another type is left out. It is bounded while it is read: a report is unpacked to
+// many times its size, and "{}" takes three octets of it and a hundred of memory.
 type list[T any] []T
 
-// UnmarshalJSON fails where JSON itself does.
+// UnmarshalJSON never fails.
 func (l *list[T]) UnmarshalJSON(data []byte) error {
-	if data[0] == '{' {
-		*l = make(list[T], 1)
-		return json.Unmarshal(data, &(*l)[0])
+	if data[0] != '[' {
+		var one T
+		if json.Unmarshal(data, &one) == nil && data[0] != 'n' { // null
+			*l = list[T]{one}
+		}
+		return nil
 	}
-	return json.Unmarshal(data, (*[]T)(l))
+	d := json.NewDecoder(bytes.NewReader(data))
+	if _, err := d.Token(); err != nil {
+		return nil
+	}
+	for len(*l) < maxInList && d.More() {
+		var one T
+		if err := d.Decode(&one); err == nil {
+			*l = append(*l, one)
+		}
+	}
+	return nil
 }
 
 // texts is a list of texts, or one, as some senders have it (RFC 8460 itself has
@@ -106,16 +122,12 @@ type texts []string
 
 // UnmarshalJSON never fails.
 func (t *texts) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
+	var all list[text]
+	err := all.UnmarshalJSON(data)
+	for _, one := range all {
 		if one != "" {
-			*t = texts{one}
+			*t = append(*t, short(one))
 		}
-		return nil
 	}
-	var many []string
-	if json.Unmarshal(data, &many) == nil && len(many) > 0 {
-		*t = many[:min(len(many), maxPolicies)]
-	}
-	return nil
+	return err
 }

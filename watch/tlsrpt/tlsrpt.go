@@ -12,9 +12,8 @@ import (
 
 // Bounds.
 const (
-	maxPolicies = 1000
-	maxFailures = 1000 // of a policy
-	maxText     = 500
+	maxInList = 1000 // policies of a report, failures and hosts of a policy
+	maxText   = 500  // octets
 )
 
 // Report is one report.
@@ -74,10 +73,10 @@ func Parse(data []byte) (*Report, error) {
 		return nil, fmt.Errorf("read a TLS report: %w", errNone)
 	}
 	r := &Report{Org: short(in.Org), Contact: short(in.Contact), ID: short(in.ID), Begin: time.Time(in.Range.Start), End: time.Time(in.Range.End)}
-	for _, p := range in.Policies[:min(len(in.Policies), maxPolicies)] {
+	for _, p := range in.Policies {
 		policy := Policy{Type: short(p.Policy.Type), Domain: short(p.Policy.Domain), MX: p.Policy.MX,
 			Succeeded: int(p.Summary.Succeeded), Failed: int(p.Summary.Failed)}
-		for _, f := range p.Failures[:min(len(p.Failures), maxFailures)] {
+		for _, f := range p.Failures {
 			info := f.Code
 			if info == "" {
 				info = f.Info

@@ -3,6 +3,7 @@ package tlsrpt
 import (
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,26 @@ func TestWrongTypes(t *testing.T) {
 	p := r.Policies[0]
 	if r.Org != "" || r.ID != "x" || r.Begin.Day() != 27 || !r.End.IsZero() || p.Succeeded != 12 || p.Failed != 0 || p.MX != nil || p.Failures[0].Sessions != 3 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What is small as JSON must not become large.
+func TestMemory(t *testing.T) {
+	for name, data := range map[string]string{
+		"policies": `{"policies":[` + strings.Repeat("{},", 2<<20) + `{}]}`,
+		"failures": `{"policies":[{"failure-details":[` + strings.Repeat("{},", 2<<20) + `{}]}]}`,
+		"hosts":    `{"policies":[{"policy":{"mx-host":[` + strings.Repeat(`"a",`, 2<<20) + `"a"]}}]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := Parse([]byte(data))
+		runtime.ReadMemStats(&after)
+		if err != nil || len(r.Policies) > maxInList || len(r.Policies[0].Failures) > maxInList || len(r.Policies[0].MX) > maxInList {
+			t.Errorf("%s: %v, %d policies", name, err, len(r.Policies))
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 60<<20 {
+			t.Errorf("%s took %d MB for %d", name, used>>20, len(data)>>20)
+		}
 	}
 }
 
