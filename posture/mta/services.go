@@ -109,18 +109,17 @@ func (p *Postfix) isSubmission(s *service) bool {
 func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // asksForLogin reports a service that has settings of its own for people who log in:
-// logins, TLS from the first octet, or restrictions that permit them.
+// logins, TLS from the first octet, or restrictions that permit them and not this site.
 func (p *Postfix) asksForLogin(s *service) bool {
-	for name := range s.overrides {
-		value := p.in(s, name)
-		switch {
-		case name == "smtpd_sasl_auth_enable" && value == "yes", name == "smtpd_tls_wrappermode" && value == "yes":
-			return true
-		case slices.Contains(restrictionLists, name) && contains(words(value), "permit_sasl_authenticated"):
-			return p.in(s, "smtpd_sasl_auth_enable") == "yes"
-		}
+	sets := func(name string) bool { _, own := s.overrides[name]; return own && p.in(s, name) == "yes" }
+	if sets("smtpd_sasl_auth_enable") || sets("smtpd_tls_wrappermode") {
+		return true
 	}
-	return false
+	return p.in(s, "smtpd_sasl_auth_enable") == "yes" && slices.ContainsFunc(restrictionLists, func(name string) bool {
+		_, own := s.overrides[name]
+		list := words(p.in(s, name))
+		return own && contains(list, "permit_sasl_authenticated") && !contains(list, "permit_mynetworks")
+	})
 }
 
 // isReinjection reports whether a service takes back mail from a filter: its own
