@@ -105,13 +105,43 @@ func (s *session) Reset()        {}
 func (s *session) Logout() error { return nil }
 
 // maildir is a Maildir into which canaries are delivered. Those that it finds it takes out.
-type maildir struct{ dir string }
+type maildir struct {
+	dir  string
+	seen map[string]bool // paths of messages that are no canary of ours
+}
 
+// newMaildir passes over what is there already: none of it is the canary, and a mailbox
+// may hold very much.
 func newMaildir(dir string) (*maildir, error) {
-	if _, err := os.Stat(filepath.Join(dir, "new")); err != nil {
+	m := &maildir{dir, map[string]bool{}}
+	err := m.each(func(path string) (bool, error) {
+		m.seen[path] = true
+		return false, nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("look for the canary: %s is no Maildir that can be read: %w", dir, err)
 	}
-	return &maildir{dir}, nil
+	return m, nil
+}
+
+// each calls visit for the messages that were not seen before, until that is done.
+func (m *maildir) each(visit func(path string) (done bool, err error)) error {
+	for _, sub := range []string{"new", "cur"} {
+		entries, err := os.ReadDir(filepath.Join(m.dir, sub))
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			path := filepath.Join(m.dir, sub, entry.Name())
+			if m.seen[path] || !entry.Type().IsRegular() {
+				continue
+			}
+			if done, err := visit(path); done || err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // pollEvery is how often the Maildir is looked at: the delay is known no better.
@@ -120,9 +150,8 @@ const pollEvery = 250 * time.Millisecond
 func (m *maildir) await(ctx context.Context, mark []byte) ([]byte, error) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	seen := map[string]bool{}
 	for {
-		message, err := m.look(mark, seen)
+		message, err := m.look(mark)
 		if message != nil || err != nil {
 			return message, err
 		}
@@ -134,31 +163,24 @@ func (m *maildir) await(ctx context.Context, mark []byte) ([]byte, error) {
 	}
 }
 
-func (m *maildir) look(mark []byte, seen map[string]bool) ([]byte, error) {
-	for _, sub := range []string{"new", "cur"} {
-		entries, err := os.ReadDir(filepath.Join(m.dir, sub))
-		if err != nil {
-			return nil, fmt.Errorf("look for the canary: %w", err)
+// look returns the message with the mark, if it has come, and takes it out.
+func (m *maildir) look(mark []byte) (found []byte, err error) {
+	err = m.each(func(path string) (bool, error) {
+		m.seen[path] = true
+		message, err := readBounded(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil // somebody reads this mailbox
 		}
-		for _, entry := range entries {
-			path := filepath.Join(m.dir, sub, entry.Name())
-			if seen[path] || !entry.Type().IsRegular() {
-				continue
-			}
-			seen[path] = true
-			message, err := readBounded(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // somebody reads this mailbox
-			}
-			if err != nil {
-				return nil, fmt.Errorf("look for the canary: %w", err)
-			}
-			if bears(message, mark) {
-				return message, errors.Join(os.Remove(path))
-			}
+		if err != nil || !bears(message, mark) {
+			return false, err
 		}
+		found = message
+		return true, os.Remove(path)
+	})
+	if err != nil {
+		return found, fmt.Errorf("look for the canary: %w", err)
 	}
-	return nil, nil
+	return found, nil
 }
 
 func readBounded(path string) ([]byte, error) {
