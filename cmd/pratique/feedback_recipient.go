@@ -18,7 +18,7 @@ import (
 func feedbackRecipient(e *env, args []string) (int, error) {
 	flags := e.flags("feedback recipient")
 	path := flags.String("config", "", "configuration `file` (default "+defaultConfig+")")
-	release := flags.Bool("release", false, "let mail to it through again; the daemon knows within a minute")
+	release := flags.Bool("release", false, "let mail to it through again; the daemon knows within seconds")
 	if err := e.parse(flags, args, 0, 1); err != nil {
 		return 0, err
 	}
