@@ -68,7 +68,7 @@ func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 		if !f.bad() || slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found }) {
 			continue
 		}
-		found[i].Publish = []string{txtLine(s.Domain, mended.Text)}
+		found[i].Publish = []string{txtLine(a.placeOf(ctx, s.Domain), mended.Text)}
 		if len(s.Texts)+len(s.Resembling) > 0 {
 			found[i].Do += "; the record here takes the place of " + map[bool]string{true: "the one", false: "those"}[len(s.Texts)+len(s.Resembling) == 1] + " there"
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -107,8 +108,12 @@ func plain(text string) string {
 	}, strings.ToValidUTF8(text, "?"))
 }
 
-// WriteJSON writes a report for programs: one object.
+// WriteJSON writes a report for programs: one object, whose lists are lists when they
+// are empty, too.
 func (r Report) WriteJSON(w io.Writer) error {
+	r.Addresses = append([]netip.Addr{}, r.Addresses...)
+	r.Domains = append([]string{}, r.Domains...)
+	r.Findings = append([]Finding{}, r.Findings...)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)

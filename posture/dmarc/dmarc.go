@@ -231,7 +231,7 @@ func (r *Record) reports(tag, value string) []Report {
 		}
 		address, err := url.PathUnescape(u.Opaque)
 		local, domain, ok := strings.Cut(address, "@")
-		if err != nil || !ok || local == "" || !lookup.Valid(strings.TrimSuffix(domain, ".")) || strings.ContainsAny(address, " \t/") {
+		if err != nil || !ok || local == "" || !lookup.Valid(strings.TrimSuffix(domain, ".")) || strings.ContainsAny(address, " \t/\"\\<>,;") || strings.Contains(domain, "@") || !ascii(bare) {
 			r.problem(tag, false, "%s: %.60q is no mail address%s", tag, address, map[bool]string{true: ": two slashes stand behind mailto:, and none is wanted"}[strings.HasPrefix(u.Path, "//") || u.Host != ""])
 			continue
 		}
@@ -239,6 +239,11 @@ func (r *Record) reports(tag, value string) []Report {
 		all = append(all, report)
 	}
 	return all
+}
+
+// ascii reports whether a text is printable ASCII, as all of a URI is (RFC 3986 2).
+func ascii(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // String returns the record as it is understood, without what is wrong with it. It

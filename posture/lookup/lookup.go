@@ -10,14 +10,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
-
-	"pratique/signing/records"
 )
 
 // Exchanger puts a question to a recursive resolver, and returns its answer
@@ -272,146 +269,4 @@ func (q question) message(unchecked bool) *dns.Msg {
 func IsBogus(err error) bool {
 	var f *Failure
 	return errors.As(err, &f) && f.Bogus
-}
-
-// Text is a TXT record, its strings as they stand in the zone.
-type Text []string
-
-// String returns the strings joined, as everybody reads them (RFC 7208 3.3).
-func (t Text) String() string { return strings.Join(t, "") }
-
-// Instead returns a DNS in which a name has one TXT record in place of some: for trying
-// out what is to be published. All else is as the first one has it, and what is not
-// known there counts as not being there.
-func (d *DNS) Instead(ctx context.Context, name string, replaced func(text string) bool, text string) *DNS {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	present, answer, _ := d.Texts(ctx, name)
-	answer.Name, answer.Missing, answer.Records = name, false, nil
-	add := func(text Text) {
-		rr := &dns.TXT{Hdr: dns.RR_Header{Name: dns.Fqdn(name), Rrtype: dns.TypeTXT, Class: dns.ClassINET}}
-		for _, part := range text {
-			rr.Txt = append(rr.Txt, strings.ReplaceAll(part, `\`, `\\`))
-		}
-		answer.Records = append(answer.Records, rr)
-	}
-	for _, other := range present {
-		if replaced(other.String()) {
-			answer.Octets -= len(other.String())
-		} else {
-			add(other)
-		}
-	}
-	add(Strings(text))
-	answer.Octets += len(text)
-	return &DNS{other: d, instead: map[question]Answer{{name, dns.TypeTXT}: answer}}
-}
-
-// maxString is the longest string of a TXT record (RFC 1035 3.3.14).
-const maxString = 255
-
-// Strings cuts a text into what fits into the strings of a TXT record.
-func Strings(text string) Text {
-	var strs Text
-	for rest := text; rest != ""; rest = rest[len(strs[len(strs)-1]):] {
-		strs = append(strs, rest[:min(maxString, len(rest))])
-	}
-	return strs
-}
-
-// Texts returns the TXT records of a name, and the answer that they came with.
-func (d *DNS) Texts(ctx context.Context, name string) ([]Text, Answer, error) {
-	answer, err := d.Ask(ctx, name, dns.TypeTXT)
-	var texts []Text
-	for _, rr := range answer.Records {
-		var text Text
-		for _, part := range rr.(*dns.TXT).Txt {
-			text = append(text, records.Octets(part))
-		}
-		texts = append(texts, text)
-	}
-	slices.SortFunc(texts, func(a, b Text) int { return strings.Compare(a.String(), b.String()) })
-	return texts, answer, err
-}
-
-// Addresses returns the addresses of a name of the kind that another one has.
-func (d *DNS) Addresses(ctx context.Context, name string, like netip.Addr) ([]netip.Addr, error) {
-	kind := dns.TypeAAAA
-	if like.Is4() {
-		kind = dns.TypeA
-	}
-	answer, err := d.Ask(ctx, name, kind)
-	var addrs []netip.Addr
-	for _, rr := range answer.Records {
-		switch rr := rr.(type) {
-		case *dns.A:
-			addrs = appendAddr(addrs, rr.A.To4())
-		case *dns.AAAA:
-			addrs = appendAddr(addrs, rr.AAAA)
-		}
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return addrs, err
-}
-
-func appendAddr(addrs []netip.Addr, octets []byte) []netip.Addr {
-	if addr, ok := netip.AddrFromSlice(octets); ok {
-		return append(addrs, addr)
-	}
-	return addrs
-}
-
-// AllAddresses returns the addresses of a name of both kinds.
-func (d *DNS) AllAddresses(ctx context.Context, name string) ([]netip.Addr, error) {
-	v4, err4 := d.Addresses(ctx, name, netip.IPv4Unspecified())
-	v6, err6 := d.Addresses(ctx, name, netip.IPv6Unspecified())
-	return append(v4, v6...), errors.Join(err4, err6)
-}
-
-// Exchangers returns the MX records of a name, the most preferred first.
-func (d *DNS) Exchangers(ctx context.Context, name string) ([]*dns.MX, error) {
-	answer, err := d.Ask(ctx, name, dns.TypeMX)
-	var all []*dns.MX
-	for _, rr := range answer.Records {
-		all = append(all, rr.(*dns.MX))
-	}
-	slices.SortFunc(all, func(a, b *dns.MX) int {
-		if a.Preference != b.Preference {
-			return int(a.Preference) - int(b.Preference)
-		}
-		return strings.Compare(a.Mx, b.Mx)
-	})
-	return all, err
-}
-
-// Names returns the names that the reverse DNS gives for an address.
-func (d *DNS) Names(ctx context.Context, addr netip.Addr) ([]string, Answer, error) {
-	answer, err := d.Ask(ctx, Reverse(addr), dns.TypePTR)
-	var names []string
-	for _, rr := range answer.Records {
-		names = append(names, strings.ToLower(strings.TrimSuffix(rr.(*dns.PTR).Ptr, ".")))
-	}
-	slices.Sort(names)
-	return names, answer, err
-}
-
-// Reverse returns the name under which an address has its PTR records.
-func Reverse(addr netip.Addr) string {
-	return Reversed(addr) + map[bool]string{true: ".in-addr.arpa", false: ".ip6.arpa"}[addr.Is4()]
-}
-
-// Reversed returns the octets of an IPv4 address, or the nibbles of an IPv6
-// address, backwards and between dots.
-func Reversed(addr netip.Addr) string {
-	var parts []string
-	if addr.Is4() {
-		for _, b := range addr.As4() {
-			parts = append(parts, fmt.Sprint(b))
-		}
-	} else {
-		for _, b := range addr.As16() {
-			parts = append(parts, fmt.Sprintf("%x", b>>4), fmt.Sprintf("%x", b&15))
-		}
-	}
-	slices.Reverse(parts)
-	return strings.Join(parts, ".")
 }

@@ -249,9 +249,10 @@ func fields(text lookup.Text) []string {
 	}
 	var all []string
 	for _, field := range strings.FieldsFunc(joined, func(c rune) bool { return strings.ContainsRune(" \t\r\n;\"'“”", c) }) {
-		if lower := strings.ToLower(field); strings.HasPrefix(lower, version) {
+		for strings.HasPrefix(strings.ToLower(field), version) {
 			field = field[len(version):]
-		} else if strings.HasPrefix(lower, "v=") || strings.HasPrefix(lower, "spf2.0/") || slices.Contains([]string{"v", "=", "spf", "spf1"}, lower) {
+		}
+		if lower := strings.ToLower(field); strings.HasPrefix(lower, "v=") || strings.HasPrefix(lower, "spf2.0/") || slices.Contains([]string{"v", "=", "spf", "spf1"}, lower) {
 			continue
 		}
 		if field != "" {

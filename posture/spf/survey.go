@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -35,58 +34,6 @@ type Branch struct {
 	Domain  string
 	Text    string
 	Lookups int // of its own terms
-}
-
-// Code names a kind of defect.
-type Code string
-
-// The defects. Those that make the record an error for all, or for some, receivers
-// are Fatal.
-const (
-	NoRecord      Code = "none"
-	Resembles     Code = "resembles"       // a text that was meant to be a record
-	Several       Code = "several_records" // fatal
-	Syntax        Code = "syntax"          // fatal
-	Loop          Code = "loop"            // fatal
-	TooMany       Code = "too_many_lookups"
-	NearLimit     Code = "near_lookup_limit"
-	TooManyVoids  Code = "too_many_voids"
-	Void          Code = "void"
-	TooManyMX     Code = "too_many_mx"
-	IncludesNone  Code = "includes_none" // fatal: include: or redirect= to a domain without a record
-	Everyone      Code = "everyone"      // +all, or as much
-	NeutralAll    Code = "neutral_all"
-	NoAll         Code = "no_all"
-	Pointer       Code = "ptr"
-	AfterAll      Code = "after_all"
-	UselessModify Code = "redirect_beside_all"
-	Wide          Code = "wide_network"
-	Private       Code = "private_network"
-	Joined        Code = "joined_strings"
-	TooLong       Code = "too_long"
-	BadExp        Code = "exp"
-	UnknownMod    Code = "unknown_modifier"
-	Mistaken      Code = "mistaken_modifier" // a mechanism with "=" in place of ":"
-	NameMacro     Code = "macro_p"
-	Macros        Code = "macros"
-	Repeated      Code = "repeated"
-)
-
-// Defect is something that is not well with a record.
-type Defect struct {
-	Code   Code
-	Domain string // whose record it is
-	Term   string // "" if it is the whole record
-	Text   string
-}
-
-// Fatal reports whether receivers get an error, at least some of the time.
-func (d Defect) Fatal() bool {
-	switch d.Code {
-	case Several, Syntax, Loop, TooMany, TooManyVoids, TooManyMX, IncludesNone:
-		return true
-	}
-	return false
 }
 
 // Bounds of a survey: a record made for that could have us ask for ever.
@@ -214,34 +161,6 @@ func (w *walk) record(domain string, text lookup.Text, path []string) {
 	if r.redirect != nil {
 		w.term(domain, *r.redirect, path, at)
 	}
-}
-
-// joint is a place where two strings of a TXT record meet that should have had a space
-// between them (RFC 7208 3.3).
-type joint struct {
-	at                int // in the strings joined
-	term, left, right string
-}
-
-// beginsTerm is what only a term begins with: no domain name has it in its middle.
-var beginsTerm = regexp.MustCompile(`(?i)^([-+~?]all$|[-+~?]?(ip4|ip6|include|a|mx|ptr|exists):|(redirect|exp)=)`)
-
-// joints returns the places where strings meet within what is no term, or two.
-func joints(text lookup.Text) []joint {
-	var all []joint
-	joined, at := text.String(), 0
-	for i := 1; i < len(text); i++ {
-		at += len(text[i-1])
-		if at == 0 || at == len(joined) || joined[at-1] == ' ' || joined[at] == ' ' {
-			continue
-		}
-		left := joined[strings.LastIndexByte(joined[:at], ' ')+1 : at]
-		right, _, _ := strings.Cut(text[i], " ")
-		if term := termAt(joined, at); beginsTerm.MatchString(right) || !readable(term) && readable(left) && readable(right) {
-			all = append(all, joint{at, term, left, right})
-		}
-	}
-	return all
 }
 
 // term counts a term that asks, and asks what it asks.
