@@ -85,7 +85,7 @@ func unboundConfig(dir string, port int, o UnboundOptions) string {
 	}
 	fmt.Fprintf(&c, "server:\n  directory: %q\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n  verbosity: 1\n"+
 		"  interface: 127.0.0.1\n  port: %d\n  num-threads: 1\n  do-ip6: no\n  do-not-query-localhost: no\n  unblock-lan-zones: yes\n  insecure-lan-zones: yes\n"+
-		"  ede: yes\n  module-config: %q\n", dir, port, modules)
+		"  ede: yes\n  outbound-msg-retry: 1\n  module-config: %q\n", dir, port, modules)
 	for _, anchor := range o.Anchors {
 		fmt.Fprintf(&c, "  trust-anchor: \"%s\"\n", strings.ReplaceAll(anchor, "\t", " "))
 	}

@@ -254,8 +254,17 @@ func told(m *dns.Msg) (_ *dns.Msg, why string, bogus bool) {
 }
 
 // tells reports whether a message says what there is: it comes from a resolver, or
-// from a server of the zone, and is not a referral of a server that is neither.
-func tells(m *dns.Msg) bool { return m.RecursionAvailable || m.Authoritative }
+// from a server of the zone, and is no referral, which a resolver that finds no server
+// with the zone may pass on as its answer (RFC 2308 2.1.2, 2.2.1).
+func tells(m *dns.Msg) bool { return m.Authoritative || m.RecursionAvailable && !isReferral(m) }
+
+// isReferral reports whether a message only names the servers of a zone.
+func isReferral(m *dns.Msg) bool {
+	is := func(kind uint16) func(dns.RR) bool {
+		return func(rr dns.RR) bool { return rr.Header().Rrtype == kind }
+	}
+	return m.Rcode == dns.RcodeSuccess && len(m.Answer) == 0 && slices.ContainsFunc(m.Ns, is(dns.TypeNS)) && !slices.ContainsFunc(m.Ns, is(dns.TypeSOA))
+}
 
 func (q question) message(unchecked bool) *dns.Msg {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.name), q.kind)
