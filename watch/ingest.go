@@ -60,37 +60,47 @@ func (s *Store) Ingest(ctx context.Context, journal Journal, message []byte) (Re
 			result.Certain++
 		}
 	}
-	hash := sha256.Sum256(message)
-	err := state.Transact(ctx, s.db, func(tx *sql.Tx) error {
-		added, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO ingested (hash, at, form) VALUES (?, ?, ?)", hash[:hashSize], s.now().Unix(), c.form)
-		if err != nil {
+	err := state.Transact(ctx, s.db, func(tx *sql.Tx) (err error) {
+		if result.Duplicate, err = s.readBefore(ctx, tx, message, c.form); result.Duplicate || err != nil {
 			return err
 		}
-		if n, err := added.RowsAffected(); err != nil || n == 0 {
-			result.Duplicate = true
-			return err
-		}
-		for _, r := range rows {
-			if err := put(ctx, tx, r); err != nil {
-				return err
-			}
-		}
-		for _, r := range c.dmarc {
-			if err := s.putDMARC(ctx, tx, r); err != nil {
-				return err
-			}
-		}
-		for _, r := range c.tls {
-			if err := s.putTLS(ctx, tx, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.putContent(ctx, tx, rows, c)
 	})
 	if err != nil {
 		return result, fmt.Errorf("keep what came back: %w", err)
 	}
 	return result, nil
+}
+
+// readBefore reports whether a message was read before, and notes that it is now.
+func (s *Store) readBefore(ctx context.Context, tx *sql.Tx, message []byte, form string) (bool, error) {
+	hash := sha256.Sum256(message)
+	added, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO ingested (hash, at, form) VALUES (?, ?, ?)", hash[:hashSize], s.now().Unix(), form)
+	if err != nil {
+		return false, err
+	}
+	n, err := added.RowsAffected()
+	return n == 0, err
+}
+
+// putContent keeps the events of a message, and its reports.
+func (s *Store) putContent(ctx context.Context, tx *sql.Tx, rows []row, c content) error {
+	for _, r := range rows {
+		if err := put(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.dmarc {
+		if err := s.putDMARC(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.tls {
+		if err := s.putTLS(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // understand tells what a message is. Nothing in it can be more than a report of
