@@ -109,9 +109,20 @@ func grouped(findings []Finding) []Finding {
 	}
 	for i := range kept {
 		f := &kept[i]
+		if len(f.Services) > 1 {
+			slices.SortStableFunc(f.Fix, func(a, b string) int { return cmp.Compare(alternative(a), alternative(b)) })
+		}
 		f.Found, f.Means = f.naming(f.Found, enumerated(f.Services)), f.naming(f.Means, enumerated(f.Services))
 	}
 	return kept
+}
+
+// alternative is 1 for a line that names another way than those before it.
+func alternative(line string) int {
+	if strings.HasPrefix(line, "or ") || strings.HasPrefix(line, "or, ") {
+		return 1
+	}
+	return 0
 }
 
 // of writes what a finding says, with something else in place of its service.

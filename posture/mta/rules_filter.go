@@ -234,14 +234,18 @@ func (p *Postfix) judgeWay(s *service, w way, ours Ours) []Finding {
 // onceOnly are the commands that have mail meet the milter once: behind the filter, or
 // in front of it where the filter gets only some of the mail.
 func (p *Postfix) onceOnly(s, back *service, w way, ours Ours) []string {
+	bySMTP := back.command == "smtpd"
+	list, holder := p.milterHolder(s)
 	switch {
-	case !w.some:
-		list, holder := p.milterHolder(s)
-		return []string{p.leaveTo(holder, list, ours)}
-	case back.command == "smtpd":
+	case w.some && bySMTP:
 		return []string{p.leaveTo(back, "smtpd_milters", ours)}
+	case w.some:
+		return []string{"have the filter hand mail back by SMTP, to a service with -o smtpd_milters="}
+	case bySMTP:
+		return []string{p.leaveTo(holder, list, ours),
+			"or, if the filter changes nothing that is signed, in front of it, where clients and logins are known: " + p.here(p.leaveTo(back, "smtpd_milters", ours))}
 	}
-	return []string{"have the filter hand mail back by SMTP, to a service with -o smtpd_milters="}
+	return []string{p.leaveTo(holder, list, ours)}
 }
 
 // signBehind says how mail is signed behind a filter.
