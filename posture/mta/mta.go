@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -134,8 +133,31 @@ func (f Finding) naming(text, name string) string {
 	if len(f.Services) == 0 {
 		return text
 	}
-	// Not within another name: 25/inet stands in 10025/inet, too.
-	return regexp.MustCompile(`(^|[\s("])`+regexp.QuoteMeta(f.Services[0])+`($|[\s,.:;)"])`).ReplaceAllString(text, "${1}"+strings.ReplaceAll(name, "$", "$$")+"${2}")
+	return replaceWord(text, f.Services[0], name)
+}
+
+// replaceWord replaces a word where it stands alone: 25/inet stands in 10025/inet, too.
+func replaceWord(text, word, with string) string {
+	var b strings.Builder
+	before := " "
+	for {
+		i := strings.Index(text, word)
+		if i < 0 || word == "" {
+			b.WriteString(text)
+			return b.String()
+		}
+		if i > 0 {
+			before = text[i-1 : i]
+		}
+		b.WriteString(text[:i])
+		text = text[i+len(word):]
+		if strings.Contains(" (", before) && (text == "" || strings.Contains(" ,.:;)", text[:1])) {
+			b.WriteString(with)
+		} else {
+			b.WriteString(word)
+		}
+		before = word[len(word)-1:]
+	}
 }
 
 // enumerated writes "a", "a and b", "a, b and c", and of a long list its beginning.

@@ -154,3 +154,17 @@ func missing(t *testing.T, name string, err error) {
 	}
 	t.Skipf("%s is missing: %v", name, err)
 }
+
+func TestReplaceWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"mail of 25/inet goes to 10025/inet.": "mail of X goes to 10025/inet.",
+		"25/inet":                             "X",
+		"(25/inet)25/inet, 25/inet.":          "(X)25/inet, X.",
+		"25/inet25/inet 25/inetx":             "25/inet25/inet 25/inetx",
+		"":                                    "",
+	} {
+		if got := replaceWord(text, "25/inet", "X"); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -255,10 +255,14 @@ func TestParseNetwork(t *testing.T) {
 func FuzzJudge(f *testing.F) {
 	f.Add("smtpd_milters = { unix:x, default_action=accept }\n", "smtp inet n - y - - smtpd -o { smtpd_milters = }\n", "OSTYPE(`linux')\n")
 	f.Add("a = ${{$a} <level {${b?{x}:{y}}} ? {$a} : {$b}}\nmynetworks = $a, !1.2.3.4, cidr:{, inline:{ a = b }\n", "cleanup unix - - - - - cleanup\n smtpd\n", "V10\nXa, S=, T=:;\n")
+	f.Add("content_filter = x:[127.0.0.1]:10024\nheader_checks = pcre:{ {/^/ FILTER pipe:} }\nsmtpd_restriction_classes = a\na = a, check_sender_access inline:{ {x = FILTER y:} }\n",
+		"1:25 inet n - n - - smtpd -o smtpd_sender_restrictions=a -o { syslog_name = $service_name }\npipe unix - n n - - pipe\nx unix - - n - - smtp\n", "MODIFY_MAILER_FLAGS(`SMTP', `-')\nMAILER(smtp)\nFEATURE(msp)\n")
 	f.Fuzz(func(t *testing.T, main, master, mail string) {
 		ParseSendmail([]byte(mail)).Judge(ours())
 		if p, err := ParsePostfix([]byte(main), []byte(master)); err == nil {
 			p.Judge(ours())
+			p.Routes()
+			p.With(p.Propose(ours())).Without("inet:8891@localhost")
 		}
 	})
 }
