@@ -2,6 +2,7 @@ package posture
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/tls"
@@ -200,7 +201,11 @@ func (d door) judge(state tls.ConnectionState) []Finding {
 	}
 	if err := d.chain(state.PeerCertificates); err != nil {
 		text := certificateProblem(err)
-		found = append(found, d.about("certificate_chain", bad, or(text, err.Error()), means, "have the MTA send the whole chain: certificate, then intermediates (smtpd_tls_chain_files)")...)
+		do := "have the MTA send the whole chain: certificate, then intermediates (smtpd_tls_chain_files)"
+		if selfSigned(leaf) {
+			do = "get a certificate from an authority that others know, such as Let's Encrypt (smtpd_tls_chain_files)"
+		}
+		found = append(found, d.about("certificate_chain", bad, or(text, err.Error()), means, do)...)
 	}
 	if key, ok := leaf.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
 		found = append(found, d.about("certificate_key", Warn, fmt.Sprintf("the certificate's RSA key has %d bits", key.N.BitLen()), "", "get one with 2048 bits, or ECDSA")...)
@@ -230,6 +235,8 @@ func (d door) chain(certificates []*x509.Certificate) error {
 	return err
 }
 
+func selfSigned(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
+
 // certificateProblem says in words what is wrong with a certificate, or returns "".
 func certificateProblem(err error) string {
 	var unknown x509.UnknownAuthorityError
@@ -237,7 +244,7 @@ func certificateProblem(err error) string {
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &unknown):
-		if unknown.Cert != nil && unknown.Cert.Subject.String() == unknown.Cert.Issuer.String() {
+		if unknown.Cert != nil && selfSigned(unknown.Cert) {
 			return "the certificate is signed by itself, and by no authority that is known here"
 		}
 		return "the certificate's chain does not lead to an authority that is known here: an intermediate is missing, perhaps"

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"pratique/posture/lookup"
 )
 
 // reverse looks at the names of the sending addresses (RFC 1912 2.1; Gmail: 5.7.25).
@@ -25,7 +23,7 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 	about := func(code string, s Status, text string) Finding {
 		return Finding{Topic: "ptr", Subject: addr.String(), Code: code, Status: s, Found: text}
 	}
-	names, _, err := a.dns.Names(ctx, addr)
+	names, answer, err := a.dns.Names(ctx, addr)
 	if err != nil {
 		return []Finding{about("ptr_unknown", Unknown, err.Error())}
 	}
@@ -37,12 +35,13 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 			return found
 		}
 	}
-	line := fmt.Sprintf("%s. IN PTR %s.", lookup.Reverse(addr), orExample(a.Hostname))
+	// Where the provider's CNAME leads, if there is one (RFC 2317).
+	line := func(name string) string { return fmt.Sprintf("%s. IN PTR %s.", answer.Name, orExample(name)) }
 	if len(names) == 0 {
 		f := about("no_ptr", Fail, "the address has no name in the reverse DNS")
 		f.Means = "Gmail (550 5.7.25), Yahoo, Microsoft, Apple and many others refuse mail from such an address"
 		f.Do = "have whoever gave you the address (provider, hoster) set its PTR record"
-		f.Publish = []string{line}
+		f.Publish = []string{line(a.Hostname)}
 		return append(found, f)
 	}
 	confirmed, others := a.confirm(ctx, addr, names)
@@ -51,6 +50,11 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		f := about("several_ptr", Warn, fmt.Sprintf("the address has %d names: %s", len(names), strings.Join(names, ", ")))
 		f.Means = "receivers look at any one of them, or at none"
 		f.Do = "leave one PTR record, that of the HELO name"
+		if slices.Contains(confirmed, a.Hostname) {
+			f.Publish = []string{line(a.Hostname)}
+		} else if len(confirmed) > 0 {
+			f.Publish = []string{line(confirmed[0])}
+		}
 		found = append(found, f)
 	}
 	if len(confirmed) == 0 {
@@ -62,7 +66,7 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 			f.Means = "many receivers take mail from such names for that of an infected home computer"
 			f.Do = "have the PTR record set to a name of your own, that leads back to the address, and is said in HELO"
 			if a.Hostname != name {
-				f.Publish = []string{line}
+				f.Publish = []string{line(a.Hostname)}
 			}
 			return append(found, f)
 		}

@@ -196,7 +196,9 @@ func (a *audit) defect(ctx context.Context, s spf.Survey, d spf.Defect) Finding 
 	}
 	if d.Domain != s.Domain {
 		f.Found += " (record of " + d.Domain + ", which is included)"
-		f.Do = or(map[bool]string{true: f.Do + "; that record is not yours, perhaps: tell its owner, or do without it"}[f.Do != ""], f.Do)
+		if f.Do != "" {
+			f.Do += "; that record is not yours, perhaps: tell its owner, or do without it"
+		}
 	}
 	switch d.Code {
 	case spf.NoRecord:
