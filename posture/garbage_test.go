@@ -2,12 +2,14 @@ package posture
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"pratique/posture/lookup/lookuptest"
 	"pratique/signing/records"
 )
 
@@ -93,5 +95,22 @@ func TestGarbage(t *testing.T) {
 				t.Errorf("want what is unknown, and why (%q):\n%s", c.says, report)
 			}
 		})
+	}
+}
+
+// TestNoAddress: without an address that receivers see there is nothing to permit, and
+// no record is printed that would permit nobody.
+func TestNoAddress(t *testing.T) {
+	z := lookuptest.New(t, sound+"bare.test. MX 10 mail.test.\nopen.test. MX 10 mail.test.\nopen.test. TXT \"v=spf1 mx +all\"\n")
+	env := asking("127.0.0.1:1")
+	env.Resolver = z
+	for _, addrs := range [][]netip.Addr{nil, {netip.MustParseAddr("10.0.0.1")}} {
+		r := Run(t.Context(), env, Subject{Hostname: "mail.test", NoAddress: "no reason", Addresses: addrs, Pairs: from("bare.test", "open.test")})
+		for _, f := range only(r.Findings, "spf") {
+			lines := strings.Join(f.Publish, "\n")
+			if f.Subject == "bare.test" && lines != "" || f.Code == "spf_everyone" && !strings.Contains(lines, `"v=spf1 mx ~all"`) || strings.Contains(lines, "10.0.0.1") {
+				t.Errorf("%v: %+v", addrs, f)
+			}
+		}
 	}
 }

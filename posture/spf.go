@@ -55,7 +55,8 @@ func (a *audit) judgeSPF(ctx context.Context, d *lookup.DNS, s spf.Survey) []Fin
 // mendSPF adds the record to publish to those findings that it does away with. It is
 // tried out: what is still wrong with it, or newly so, gets no record.
 func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
-	if !slices.ContainsFunc(found, Finding.bad) {
+	before := len(s.Texts) + len(s.Resembling)
+	if !slices.ContainsFunc(found, Finding.bad) || before == 0 && len(a.public()) == 0 {
 		return
 	}
 	mended, ok := spf.Mend(ctx, a.dns, s, a.Hostname, a.public())
@@ -65,18 +66,29 @@ func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 	tried := spf.With(ctx, a.dns, s.Domain, mended.Text)
 	after := a.judgeSPF(ctx, tried, spf.Look(ctx, tried, s.Domain))
 	for i, f := range found {
-		if !f.bad() || slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found }) {
-			continue
+		stays := slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found })
+		if f.bad() && !stays {
+			found[i].Publish = []string{txtLine(a.placeOf(ctx, s.Domain), mended.Text)}
+			found[i].Do = inPlace(f.Do, before, mended.Left)
 		}
-		found[i].Publish = []string{txtLine(a.placeOf(ctx, s.Domain), mended.Text)}
-		if len(s.Texts)+len(s.Resembling) > 0 {
-			found[i].Do += "; the record here takes the place of " + map[bool]string{true: "the one", false: "those"}[len(s.Texts)+len(s.Resembling) == 1] + " there"
-		}
-		if len(mended.Left) > 0 {
-			found[i].Do += "; it lacks what can't be read: " + strings.Join(mended.Left, " ")
-		}
-		found[i].Do = strings.TrimPrefix(found[i].Do, "; ")
 	}
+}
+
+// inPlace adds to what is to be done what becomes of the records that are there, and of
+// terms that were left out.
+func inPlace(do string, records int, left []string) string {
+	parts := []string{do}
+	switch records {
+	case 0:
+	case 1:
+		parts = append(parts, "the record here takes the place of the one there")
+	default:
+		parts = append(parts, "the record here takes the place of those there")
+	}
+	if len(left) > 0 {
+		parts = append(parts, "it lacks what can't be read: "+strings.Join(left, " "))
+	}
+	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
 }
 
 // summary says what the record is, if there is one.
