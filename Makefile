@@ -38,6 +38,11 @@ lint: ## gofmt, go vet, staticcheck
 fuzz: ## run each fuzz target for a while (FUZZTIME=20s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: stack
+stack: setup ## build and try the containers of configs/compose with Podman (some minutes)
+	@scripts/setup.sh stack
+	PRATIQUE_STACK=1 $(GO) test -count=1 -timeout 30m ./integration/compose
+
 .PHONY: bench
 bench: setup ## measure, side by side with peers
 	$(GO) run ./integration/bench

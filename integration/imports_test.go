@@ -164,7 +164,7 @@ func table() map[string]room {
 		roomReceiver:  {},
 		roomCanary:    {rooms: []string{roomSigning}, libraries: []string{goSMTP, xNet}, forTests: []string{roomMessage}},
 		roomMTA:       {},
-		roomConfigs:   {rooms: configured, libraries: []string{toml}},
+		roomConfigs:   {rooms: configured, libraries: []string{toml}, forTests: []string{yaml}},
 		roomSetup:     {rooms: []string{roomConfigs, roomMTA}},
 		roomOpenDKIM:  {rooms: []string{roomConfigs, roomMessage, roomSigning}},
 		roomDashboard: {rooms: []string{roomJournal, roomAlerts}, libraries: []string{xCrypto}, forTests: []string{roomMessage, roomDevtools}},

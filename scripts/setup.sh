@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests and the demonstration need on Debian 12, all of it by
 # apt-get; Go itself is expected to be there. Nothing that is installed here is
-# started. Run as root. A second run finds everything and does nothing.
+# started. Run as root. A second run finds everything and does nothing. With the
+# argument "stack" it installs what tries the containers of configs/compose, too.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,6 +29,12 @@ packages="postfix clamav-daemon opendkim opendkim-tools miltertest
   redis-server prometheus graphite-carbon munin-node systemd-journal-remote
   gcc libc6-dev make m4 openssl ca-certificates git
   libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0"
+
+# debootstrap makes the image that a registry would have; runc and not crun, which knows no
+# hybrid cgroups.
+if [ "${1:-}" = stack ]; then
+    packages="$packages podman podman-compose runc netavark aardvark-dns iptables debootstrap"
+fi
 
 # sendmail's packages exclude postfix, so these are unpacked, not installed.
 sendmail_packages="sendmail-bin sendmail-base sendmail-cf"

@@ -29,6 +29,7 @@ func check(e *env, args []string) (int, error) {
 	asJSON := fs.Bool("json", false, "print one JSON object a line")
 	noDNS := fs.Bool("no-dns", false, "do not look up the published keys")
 	noMilter := fs.Bool("no-milter", false, "do not talk to the running milter")
+	health := fs.Bool("health", false, "ask the running daemon how it is, and look at nothing else")
 	if err := e.parse(fs, args, 0, 0); err != nil {
 		return 0, err
 	}
@@ -38,6 +39,9 @@ func check(e *env, args []string) (int, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), checkPatience)
 	defer cancel()
+	if *health {
+		return checkHealth(ctx, e, cfg)
+	}
 	found := []finding{{"configuration", nameOf(*path), "ok", "no problems"}}
 	cfg, stored := checkStore(e, cfg)
 	found = append(found, stored...)

@@ -40,7 +40,7 @@ func commands() []command {
 		{"serve", "[--config FILE]", "run the milter", serve},
 		{"setup", "[--domain DOMAIN]… [--apply|--undo] [--yes]", "make a configuration and keys, and wire the milter into the MTA", setUp},
 		{"audit", "[--domain NAME] [--brief] [--json|--nagios] | relay HOST:PORT | mta", "look whether this server is fit to send, as receivers see it", audit},
-		{"check", "[--config FILE] [--json]", "check configuration, keys, clamd, DNS and the running milter", check},
+		{"check", "[--config FILE] [--health|--json]", "check configuration, keys, clamd, DNS and the running milter", check},
 		{"lint", "[--json|--sarif|--junit|--tree|--fix] FILE… | report [--since 7d]", "judge the form of stored messages, or tell what the daemon found", lintFiles},
 		{"preview", "[-o PAGE.html] FILE", "show what a stored message looks like, in one page", previewFile},
 		{"sign", "[--config FILE] FILE", "write the signed message to standard output", sign},
