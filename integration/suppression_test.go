@@ -117,6 +117,7 @@ func TestSuppression(t *testing.T) {
 	if r := records[0]; r.DecidedBy != "suppression" || r.Reply == nil || !strings.Contains(r.Reply.Text, "bounced for good") {
 		t.Errorf("on record is %+v", r)
 	}
+	w.says(w.does("why", "--config", w.pratique.Config(), records[0].QueueID), "refused by suppression: 550 5.1.1", "pratique feedback suppressed remove")
 
 	w.says(w.does("feedback", "suppressed", "--config", w.pratique.Config()), "…@example.net", "hard/unknown_user 5.1.1", "no such user here")
 	var listed []struct{ Domain string }

@@ -50,6 +50,13 @@ func TestEveryEndIsExplained(t *testing.T) {
 			},
 			headline: "deferred by rates: 451 rates: too many", why: "rates", checks: "passed tempfailed unreached unreached unreached", hint: "pratique rates",
 		},
+		"a recipient that is gone": {
+			o: message.Outcome{Verdict: message.Refused, Check: "suppression", Refusal: &message.Refusal{Code: 550, Enhanced: "5.1.1", Text: "suppression: gone"}},
+			change: func(m *message.Message) {
+				m.Notes, m.Checks = nil, nil
+			},
+			headline: "refused by suppression: 550 5.1.1 suppression: gone", why: "suppression", checks: "refused", hint: "pratique feedback suppressed remove",
+		},
 		"refused at the gate": {
 			o: message.Outcome{Verdict: message.Refused, Check: "access", Refusal: &message.Refusal{Code: 550, Enhanced: "5.7.1", Text: "access: no"}},
 			change: func(m *message.Message) {

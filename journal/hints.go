@@ -48,6 +48,8 @@ func (r *Record) refusalHint() string {
 		return "Who may send is in [access] of the configuration: networks, authenticated, and the senders of each client."
 	case checkRates:
 		return "\"pratique rates\" shows the counts, and who is blocked; the limits are in [rates] of the configuration."
+	case "suppression":
+		return "It bounced for good before: \"pratique feedback suppressed\" lists who is refused and why, and \"pratique feedback suppressed remove ADDRESS\" lets one through again."
 	case "lint", "forecast":
 		for _, f := range r.Findings {
 			if f.Check == r.DecidedBy && f.Action == "reject" {
