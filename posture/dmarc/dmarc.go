@@ -34,6 +34,7 @@ type Record struct {
 	Percent   int    // pct= of RFC 7489, which receivers by RFC 9989 ignore; 100 if it is not given
 	Failures  string // fo=, as far as it is valid
 	Problems  []Problem
+	invalid   bool // a policy is: none of them counts
 }
 
 // Report is an address that reports are to go to.
@@ -107,6 +108,9 @@ func Parse(text string) Record {
 	if !seen["p"] {
 		r.missingPolicy(seen)
 	}
+	if r.invalid {
+		r.P, r.SP, r.NP = "", "", ""
+	}
 	return r
 }
 
@@ -178,7 +182,12 @@ func (r *Record) policy(tag, value string) Policy {
 	if p == None || p == Quarantine || p == Reject {
 		return p
 	}
-	r.problem(tag, tag == "p", "%s=%.30s is no policy; none, quarantine and reject are", tag, value)
+	r.invalid = true
+	text := fmt.Sprintf("%s=%.30s is no policy; none, quarantine and reject are", tag, value)
+	if tag != "p" {
+		text += ", and without a valid one p= does not count either (RFC 7489 6.6.3)"
+	}
+	r.problem(tag, true, "%s", text)
 	return ""
 }
 

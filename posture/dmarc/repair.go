@@ -35,10 +35,15 @@ func repaired(text string) Record {
 		name := strings.ToLower(text[place[2]:place[3]])
 		name = cmp.Or(misspelt(name), name)
 		value := strings.Trim(text[place[1]:end], " \t\r\n;,\"'“”")
-		if name == "rua" || name == "ruf" {
-			value = respelt(value)
-		}
-		if name != "v" {
+		switch name {
+		case "v":
+		case "sp", "np": // left out if it is none, for it would spoil the others
+			if p := Policy(strings.ToLower(value)); p == None || p == Quarantine || p == Reject {
+				add(name, value)
+			}
+		case "rua", "ruf":
+			add(name, respelt(value))
+		default:
 			add(name, value)
 		}
 	}

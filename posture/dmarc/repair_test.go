@@ -13,6 +13,7 @@ func TestRepair(t *testing.T) {
 		"p=reject; v=DMARC1":                                          "v=DMARC1; p=reject",
 		"v=DMARC1; policy=reject; rau=mailto://a@b.test; aspfs=s":     "v=DMARC1; p=reject; aspf=s; rua=mailto:a@b.test",
 		"v=DMARC1; p=reject; p=none; pct=50; ri=86400; rf=afrf; x=y;": "v=DMARC1; p=reject",
+		"v=DMARC1; p=reject; sp=monitor; np=":                         "v=DMARC1; p=reject",
 		"v=DMARC1; p=block":                                           "v=DMARC1; p=none",
 		"v=DMARC1; rua=a@b.test; rua=mailto:c@d.test!10m":             "v=DMARC1; p=none; rua=mailto:a@b.test,mailto:c@d.test",
 		"": "v=DMARC1; p=none",
