@@ -30,6 +30,7 @@ type Postfix struct {
 	live     bool   // the configuration of this machine: the milter's socket can be looked at
 	unended  bool   // main.cf does not end in a newline
 	problems []Finding
+	tabled   map[string]tableText // the tables that were read already, by their names
 }
 
 // LoadPostfix reads the main.cf and master.cf in a folder, as the configuration

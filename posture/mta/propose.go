@@ -96,6 +96,7 @@ func (p *Postfix) Propose(ours Ours) []Setting {
 // With returns the configuration as it would be with these settings.
 func (p *Postfix) With(settings []Setting) *Postfix {
 	changed := *p
+	changed.tabled = nil
 	changed.set = make(map[string]parameter, len(p.set)+len(settings))
 	for name, v := range p.set {
 		changed.set[name] = v

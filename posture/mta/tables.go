@@ -13,6 +13,13 @@ type table struct {
 	kind string // regexp
 	path string // /etc/postfix/x
 	read func(path string) (string, error)
+	seen map[string]tableText
+}
+
+// tableText is what was read of a table.
+type tableText struct {
+	entries []tableEntry
+	err     error
 }
 
 // tableEntry is one line of a table.
@@ -32,6 +39,9 @@ func (e tableEntry) where(parameter string) string {
 
 // tables lists the tables of a value, also those within pipemap and unionmap.
 func (p *Postfix) tables(value string) []table {
+	if p.tabled == nil {
+		p.tabled = map[string]tableText{}
+	}
 	var list []table
 	for _, word := range words(value) {
 		kind, rest, ok := strings.Cut(word, ":")
@@ -46,14 +56,23 @@ func (p *Postfix) tables(value string) []table {
 			list = append(list, p.tables(unbraced(rest))...)
 			continue
 		}
-		list = append(list, table{name: word, kind: kind, path: rest, read: p.readTable})
+		list = append(list, table{name: word, kind: kind, path: rest, read: p.readTable, seen: p.tabled})
 	}
 	return list
 }
 
 // entries reads a table whose text can be read: of a hash or lmdb table that is
-// the file that postmap made it from.
+// the file that postmap made it from. It is read once: many services may ask it.
 func (t table) entries() ([]tableEntry, error) {
+	known, seen := t.seen[t.name]
+	if !seen {
+		known.entries, known.err = t.parse()
+		t.seen[t.name] = known
+	}
+	return known.entries, known.err
+}
+
+func (t table) parse() ([]tableEntry, error) {
 	switch t.kind {
 	case "inline":
 		return inlineEntries(t.path), nil
