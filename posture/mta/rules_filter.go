@@ -63,11 +63,17 @@ func (p *Postfix) filteringTables(s *service) []table {
 	if contains(words(p.in(s, "receive_override_options")), "no_header_body_checks") {
 		return list
 	}
+	return append(list, p.cleanupTables(s, "header_checks", "mime_header_checks", "nested_header_checks", "body_checks")...)
+}
+
+// cleanupTables are the tables that these parameters name for the cleanup service behind a service.
+func (p *Postfix) cleanupTables(s *service, names ...string) []table {
+	var list []table
 	for _, c := range p.running("cleanup") {
 		if c.name != p.in(s, "cleanup_service_name") {
 			continue
 		}
-		for _, name := range []string{"header_checks", "mime_header_checks", "nested_header_checks", "body_checks"} {
+		for _, name := range names {
 			list = append(list, p.tables(p.in(c, name))...)
 		}
 	}

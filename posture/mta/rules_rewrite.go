@@ -11,15 +11,41 @@ import (
 const aSignature = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=2026a; t=1; h=From:To; bh=AA==; b=AA=="
 
 // judgeMilterHeaderChecks: that table sees the fields that milters add (Postfix 2.7).
-func judgeMilterHeaderChecks(p *Postfix, _ Ours) []Finding {
+func judgeMilterHeaderChecks(p *Postfix, ours Ours) []Finding {
 	const name = "milter_header_checks"
-	var found []Finding
+	found := p.judgeReturningChecks(ours)
 	for _, s := range p.running("cleanup") {
 		for _, t := range p.tables(p.in(s, name)) {
 			found = append(found, judgeSignatureTable(p.whereIn(s, name), t)...)
 		}
 	}
 	return onceForFound(found)
+}
+
+// judgeReturningChecks: header_checks see signatures where signed mail comes back from a
+// filter behind the queue.
+func (p *Postfix) judgeReturningChecks(ours Ours) []Finding {
+	const name, options, off = "header_checks", "receive_override_options", "no_header_body_checks"
+	var found []Finding
+	for _, s := range p.fronts() {
+		for _, w := range p.ways(s) {
+			back, again := p.back(w.filter, ours)
+			if back == nil || back.command != "smtpd" || again || !p.meets(s, ours) || contains(words(p.in(back, options)), off) {
+				continue
+			}
+			for _, t := range p.cleanupTables(back, name) {
+				for _, f := range judgeSignatureTable(name, t) {
+					if f.Status != Fail {
+						continue
+					}
+					f.Means = fmt.Sprintf("It sees signed mail when the filter hands it back to %s: the signature is changed or taken off.", back)
+					f.Fix = []string{postconfIn(back, options, appended(p.in(back, options), off))}
+					found = append(found, f)
+				}
+			}
+		}
+	}
+	return found
 }
 
 func judgeSignatureTable(where string, t table) []Finding {
