@@ -18,11 +18,18 @@ type Journald struct {
 	dir string
 }
 
-// journaldPath is where Debian keeps it.
-const journaldPath = "/lib/systemd/systemd-journald"
+// Where Debian keeps it, and its configuration.
+const (
+	journaldPath   = "/lib/systemd/systemd-journald"
+	journaldConfig = "/etc/systemd/journald.conf"
+)
+
+// journaldConf has it leave the rest of the machine alone: by default it turns the
+// audit of the kernel on, reads its messages, and writes to terminals.
+const journaldConf = "[Journal]\nStorage=volatile\nAudit=\nReadKMsg=no\nForwardToWall=no\nRateLimitIntervalSec=0\n"
 
 // StartJournald starts a systemd-journald in a folder, in a mount namespace of its own
-// in which that folder is /run. It needs root.
+// in which that folder is /run. It needs root, and a kernel that lets it.
 func StartJournald(ctx context.Context, dir string) (*Journald, error) {
 	if _, err := os.Stat(journaldPath); err != nil || os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%s, as root: %w", journaldPath, ErrMissing)
@@ -35,8 +42,15 @@ func StartJournald(ctx context.Context, dir string) (*Journald, error) {
 	if err := errors.Join(os.MkdirAll(j.Folder(), 0o755), os.MkdirAll(filepath.Dir(j.socket()), 0o755)); err != nil {
 		return nil, err
 	}
-	const inside = `mount --make-rprivate / && mount --bind "$1" /run && exec "$2"`
-	cmd := exec.Command(unshare, "--mount", "sh", "-c", inside, "sh", j.run(), journaldPath)
+	if out, err := exec.Command(unshare, "--mount", "true").CombinedOutput(); err != nil { // as in many containers
+		return nil, fmt.Errorf("a mount namespace: %w: %w: %s", ErrMissing, err, out)
+	}
+	config := filepath.Join(dir, "journald.conf")
+	if err := os.WriteFile(config, []byte(journaldConf), 0o644); err != nil {
+		return nil, err
+	}
+	const inside = `mount --make-rprivate / && mount --bind "$1" /run && mount --bind "$2" "$3" && exec "$4"`
+	cmd := exec.Command(unshare, "--mount", "sh", "-c", inside, "sh", j.run(), config, journaldConfig, journaldPath)
 	if j.Process, err = startProcess(cmd, filepath.Join(dir, "journald.log")); err != nil {
 		return nil, err
 	}
