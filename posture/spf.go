@@ -86,7 +86,7 @@ func inPlace(do string, records int, left []string) string {
 		parts = append(parts, "the record here takes the place of those there")
 	}
 	if len(left) > 0 {
-		parts = append(parts, "it lacks what can't be read: "+strings.Join(left, " "))
+		parts = append(parts, "it lacks "+strings.Join(left, ", "))
 	}
 	return strings.TrimPrefix(strings.Join(parts, "; "), "; ")
 }

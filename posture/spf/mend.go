@@ -52,7 +52,11 @@ func mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []net
 		if flat {
 			r.flatten(ctx, d, s.Domain)
 		}
-		m.Left = append(m.Left, r.left...)
+		for _, term := range r.left {
+			if !slices.Contains(m.Left, term) {
+				m.Left = append(m.Left, term)
+			}
+		}
 		m.Text = r.text(uncovered(ctx, With(ctx, d, s.Domain, r.text(nil)), s.Domain, helo, addrs))
 		after = Look(ctx, With(ctx, d, s.Domain, m.Text), s.Domain)
 		if !slices.ContainsFunc(after.Defects, func(d Defect) bool { return d.Domain == s.Domain && d.harmful() }) {
@@ -120,6 +124,7 @@ func (r *draft) add(text lookup.Text, among bool) {
 	var redirect string
 	for _, field := range fields(text) {
 		if r.drop[field] {
+			r.left = append(r.left, field)
 			continue
 		}
 		field = respell(field)

@@ -51,13 +51,13 @@ func TestMend(t *testing.T) {
 		{[]lookup.Text{{"v=spf1 redirect=ok.test"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 redirect=ok.test", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test", "ip4:203.0.113.5", "-all"}}, "v=spf1 a:mail.test ip4:203.0.113.5 -all", ""},
 		{[]lookup.Text{{"v=spf1 a:mai", "l.test -all"}}, "v=spf1 a:mail.test -all", ""},
-		{[]lookup.Text{{"v=spf1 a:mail.test ip4:10.0.0.0/8 ip4:192.0.2.300 -all"}}, "v=spf1 a:mail.test -all", "ip4:192.0.2.300"},
+		{[]lookup.Text{{"v=spf1 a:mail.test ip4:10.0.0.0/8 ip4:192.0.2.300 -all"}}, "v=spf1 a:mail.test -all", "ip4:192.0.2.300 ip4:10.0.0.0/8"},
 		{[]lookup.Text{{"v=spf1 a:mail.test mail.example.org -all"}}, "v=spf1 a:mail.test -all", "mail.example.org"},
 		{[]lookup.Text{{"spf1 a:mail.test -all"}}, "v=spf1 a:mail.test -all", ""},
 		{[]lookup.Text{{"V=SPF1 A:mail.test,-ALL"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", "A:mail.test,-ALL"},
 		{[]lookup.Text{{"v=spf1 include=ok.test +ip:192.0.2.25 ip6:2001:db8::25 all"}}, "v=spf1 include:ok.test +ip4:192.0.2.25 ip6:2001:db8::25 ~all", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test exp=why.test x-y=1 -all"}}, "v=spf1 a:mail.test exp=why.test x-y=1 -all", ""},
-		{[]lookup.Text{{"v=spf1 ip4:0.0.0.0/0 ip6:2001:db8::25 -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", ""},
+		{[]lookup.Text{{"v=spf1 ip4:0.0.0.0/0 ip6:2001:db8::25 -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", "ip4:0.0.0.0/0"},
 	} {
 		d := zoneOf(t, c.records...)
 		m, ok := Mend(t.Context(), d, Look(t.Context(), d, "x.test"), "mail.test", sending())
