@@ -125,14 +125,14 @@ func (p *Postfix) back(filter string, ours Ours) (s *service, meets bool) {
 	}
 	next := nextPort(filter)
 	for _, entry := range p.entries() {
-		if !p.isReinjection(entry) || p.in(entry, "content_filter") != "" {
+		if !p.isReinjection(entry) {
 			continue
 		}
 		stands := !p.skipsMilters(entry) && p.named(p.in(entry, "smtpd_milters"), ours) >= 0
-		if port(entry.name) == next {
+		if port(entry.name) == next { // also one that hands on to the next filter
 			return entry, stands
 		}
-		if s == nil || stands && !meets {
+		if last := p.in(entry, "content_filter") == ""; last && (s == nil || stands && !meets) {
 			s, meets = entry, stands
 		}
 	}
