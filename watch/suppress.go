@@ -95,7 +95,8 @@ func (s *Store) Release(ctx context.Context, address string) (known bool, err er
 }
 
 // ReleaseDomain lets mail to all recipients of a domain through again, as after a
-// receiver that took back what it said. It returns how many were refused.
+// receiver that took back what it said; to all recipients of all domains if it is "".
+// It returns how many were refused.
 func (s *Store) ReleaseDomain(ctx context.Context, domain string, within time.Duration) (released int, err error) {
 	all, err := s.Suppressed(ctx, nil, within, maxGone)
 	if err != nil {
@@ -103,7 +104,7 @@ func (s *Store) ReleaseDomain(ctx context.Context, domain string, within time.Du
 	}
 	err = state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		for _, r := range all {
-			if !strings.EqualFold(r.Domain, domain) {
+			if domain != "" && !strings.EqualFold(r.Domain, domain) {
 				continue
 			}
 			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO released (recipient, at) VALUES (?, ?)", r.hash, s.now().Unix()); err != nil {
@@ -114,7 +115,7 @@ func (s *Store) ReleaseDomain(ctx context.Context, domain string, within time.Du
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("release the recipients of a domain: %w", err)
+		return 0, fmt.Errorf("release recipients: %w", err)
 	}
 	return released, nil
 }

@@ -195,6 +195,11 @@ func TestSuppressedList(t *testing.T) {
 	if got := list(); n != 1 || strings.Contains(got, "example.com") || !strings.Contains(got, "Kept@example.net") {
 		t.Errorf("%d released: %s", n, got)
 	}
+	n, err = f.ReleaseDomain(t.Context(), "", 7*day)
+	f.check(err)
+	if got := list(); n != 1 || got != "" {
+		t.Errorf("%d of all released: %s", n, got)
+	}
 }
 
 // Marks are of use as long as a bounce may come, and gone after that.

@@ -153,12 +153,19 @@ func unsuppress(e *env, args []string) (int, error) {
 	flags := e.flags("feedback suppressed remove")
 	path := flags.String("config", "", "configuration `file` (default "+defaultConfig+")")
 	domain := flags.String("domain", "", "let all recipients of this `domain` through, as after a receiver that was mistaken")
+	all := flags.Bool("all", false, "let all recipients through, as after a resolver of yours that knew no domain")
 	if err := e.parse(flags, args, 0, maxReleased); err != nil {
 		return 0, err
 	}
 	addresses := flags.Args()
-	if (len(addresses) == 0) == (*domain == "") {
-		return 0, hint(errors.New("whom to let through is not said"), "pratique feedback suppressed remove user@example.net, or --domain example.net")
+	ways := 0
+	for _, said := range []bool{len(addresses) > 0, *domain != "", *all} {
+		if said {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return 0, hint(errors.New("whom to let through is not said"), "pratique feedback suppressed remove user@example.net, or --domain example.net, or --all")
 	}
 	for _, address := range addresses {
 		if !strings.Contains(address, "@") {
@@ -170,13 +177,13 @@ func unsuppress(e *env, args []string) (int, error) {
 		return 0, err
 	}
 	ctx := context.Background()
-	if *domain == "" {
+	if len(addresses) > 0 {
 		return releaseRecipients(ctx, e, cfg, addresses)
 	}
 	return changeFeedback(ctx, e, cfg, func(store *watch.Store) error {
 		n, err := store.ReleaseDomain(ctx, *domain, cfg.Watch.Suppress)
 		if err == nil {
-			fmt.Fprintf(e.stdout, "%s of %s let through again, until they bounce once more\n", count(n, "recipient"), *domain)
+			fmt.Fprintf(e.stdout, "%s of %s let through again, until they bounce once more\n", count(n, "recipient"), cmp.Or(*domain, "all domains"))
 		}
 		return err
 	})
