@@ -187,6 +187,8 @@ var fixtures = []fixture{
 		files: map[string]string{"originating": "/^/ FILTER amavis:[127.0.0.1]:10026\n"}},
 	{name: "filter-by-header", postconf: append([][]string{set("header_checks=regexp:${config_directory}/h")}, reinjection(socket)...),
 		files: map[string]string{"h": "/^X-Encrypt:/ FILTER gpg:[127.0.0.1]:10024\n/^X-Old:/ FILTER\n"}},
+	{name: "filter-by-header-alone", postconf: [][]string{set("header_checks=regexp:${config_directory}/h"), {"-M", "127.0.0.1:10026/inet=127.0.0.1:10026 inet n - n - - smtpd"},
+		in("127.0.0.1:10026/inet/smtpd_milters=")}, files: map[string]string{"h": "/^X-Encrypt:/ FILTER gpg:[127.0.0.1]:10025\n"}},
 	{name: "filter-by-body", postconf: append([][]string{set("body_checks=pcre:${config_directory}/b"), in("pickup/unix/receive_override_options=no_header_body_checks")}, reinjection("")...),
 		files: map[string]string{"b": "/disclaimer/ FILTER maildrop:dummy\n"}},
 	{name: "filter-strips", postconf: append([][]string{set("content_filter=scan:127.0.0.1:10024", "header_checks=regexp:${config_directory}/h")}, reinjection("")...),

@@ -97,6 +97,7 @@ func (p *Postfix) accessTables(restrictions string, depth int) []table {
 	return list
 }
 
+// hasFilter reports whether any mail goes through a filter.
 func (p *Postfix) hasFilter() bool {
 	for _, name := range []string{"content_filter", "smtpd_proxy_filter"} {
 		if p.value(name) != "" {
@@ -108,7 +109,19 @@ func (p *Postfix) hasFilter() bool {
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(p.fronts(), func(s *service) bool {
+		return slices.ContainsFunc(p.filteringTables(s), p.filtersHere)
+	})
+}
+
+// filtersHere reports a table that sends mail to a filter on this host.
+func (p *Postfix) filtersHere(t table) bool {
+	entries, _ := t.entries()
+	return slices.ContainsFunc(entries, func(e tableEntry) bool {
+		verb, filter, _ := strings.Cut(e.value, " ")
+		_, nexthop, _ := strings.Cut(strings.TrimSpace(filter), ":")
+		return strings.EqualFold(verb, "FILTER") && isLoopback(nexthop)
+	})
 }
 
 // back returns the service that takes mail back from a filter, nil without one,
