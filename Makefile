@@ -25,7 +25,7 @@ run: setup ## show the main job on real input: Postfix, clamd and pratique, all 
 test: setup lint ## lint, then all tests with -race; a real program that is missing is a failure
 	CGO_ENABLED=0 $(GO) build ./...
 	PRATIQUE_REQUIRE_REAL=1 $(GO) test -race $$($(GO) list ./... | grep -v /integration)
-	$(GO) test ./rates/baseline # its synthetic traces, which would take minutes with -race
+	$(GO) test ./rates/baseline ./watch # synthetic traces, hostile messages: minutes with -race
 	PRATIQUE_REQUIRE_REAL=1 $(GO) test -race -count=1 ./integration/...
 
 .PHONY: lint

@@ -36,15 +36,6 @@ func (r Reason) Key() string {
 	return strings.TrimRight(string(r.Class)+"/"+r.Name+" "+r.Code, " ")
 }
 
-// Permanent reports whether the reply said that trying again is of no use (class 5, RFC 3463 2).
-func (r Reason) Permanent() bool { return strings.HasPrefix(r.Code, "5") }
-
-// DeadRecipient reports whether the receiver said for good that there is no such
-// mailbox: what keeps bouncing however often it is tried.
-func (r Reason) DeadRecipient() bool {
-	return r.Class == Hard && r.Permanent()
-}
-
 // Of tells the reason from an enhanced status code ("5.1.1", or "") and the words
 // of the receiver or of the MTA. The words go first: many receivers give every
 // refusal the same code, and some give a wrong one. A reply code or an enhanced

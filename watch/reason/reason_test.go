@@ -127,24 +127,6 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestDeadRecipient(t *testing.T) {
-	for _, c := range []struct {
-		status, text string
-		want         bool
-	}{
-		{"5.1.1", "user unknown", true},
-		{"4.1.1", "user unknown", false},
-		{"5.2.2", "mailbox full", false},
-		{"5.7.1", "blocked using zen.spamhaus.org", false},
-		{"5.0.0", "no", false},
-		{"", "Unrouteable address", false}, // nothing says that it is for good
-	} {
-		if got := Of(c.status, c.text).DeadRecipient(); got != c.want {
-			t.Errorf("%q %q: %v", c.status, c.text, got)
-		}
-	}
-}
-
 func TestAnonymous(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"550 5.1.1 <bob@example.net>: no such user", "550 5.1.1 <address>: no such user"},
