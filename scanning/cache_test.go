@@ -68,7 +68,7 @@ func TestCacheSparesClamd(t *testing.T) {
 			if len(scans) != c.scans {
 				t.Fatalf("%d scans", len(scans))
 			}
-			if !bytes.Equal(scans[0].Stream, c.first) {
+			if !bytes.Equal(scans[0].Stream, marked(c.first)) {
 				t.Errorf("clamd got %d octets of %d", len(scans[0].Stream), len(c.first))
 			}
 		})

@@ -156,8 +156,8 @@ func (s *Scanner) Watch(ctx context.Context, every time.Duration, told func(err 
 	}
 }
 
-// Probe has clamd judge a mail of this many octets, at least 1,024, that carries
-// the EICAR test file. It returns nil if clamd finds it.
+// Probe sends clamd a mail of this many octets, at least 1,024, that carries the EICAR
+// test file. It returns nil if clamd finds it.
 //
 // A mail as large as Options.MaxSize is worth asking about: what is larger than
 // clamd's own MaxFileSize or MaxScanSize it calls clean unseen, unless
@@ -174,7 +174,7 @@ func (s *Scanner) Probe(ctx context.Context, size int64) error {
 	}
 	i := &inspector{scanner: s, ctx: ctx, m: m}
 	defer i.Close()
-	err := probe(i, size-int64(m.Header.Size()+len(emptyLine)))
+	err := probe(i, size-int64(len(mailMark)+m.Header.Size()+len(emptyLine)))
 	if slices.ContainsFunc(m.Findings, func(f message.Finding) bool { return f.Rule == ruleInfected }) {
 		return nil
 	}

@@ -17,20 +17,27 @@ type inspector struct {
 	m       *message.Message
 	scan    *scan  // nil before it has begun
 	filling *chunk // not yet handed on
-	size    int64  // octets so far
+	size    int64  // octets so far, with the mark
 	verdict verdict
 	settled bool // the verdict has been applied to the message; what comes now is not looked at
 
 	cache   *cache   // nil: the scan begins with the header
 	content *content // for the cache
 	early   *chunk   // the first chunk, while the scan waits for what the cache says
-	header  int64    // octets of the header in it, with the empty line
+	header  int64    // octets before the body in it
 }
 
 // ruleInfected is the rule of the finding that reports malware; its detail is the name.
 const ruleInfected = "infected"
 
 var emptyLine = []byte("\r\n")
+
+// mailMark goes before each message, so that clamd takes it for mail whatever field is
+// the first one, and looks into it: in what it takes for text it finds nothing that is
+// encoded, such as by uuencode. An MTA puts its own Received on top, and does not show it
+// to milters. The line of an mbox, "From ", has clamd begin another message at each such
+// line of the body, and lose sight of the boundaries.
+var mailMark = []byte("Received: by pratique\r\n")
 
 // Header begins the scan with the header as it stands, which is after what the
 // checks before this one changed. It does not wait for clamd: an MTA may allow
@@ -42,6 +49,9 @@ func (i *inspector) Header() error {
 		i.begin()
 	} else {
 		i.content = newContent(&i.m.Header)
+	}
+	if _, err := i.Write(mailMark); err != nil {
+		return err
 	}
 	if _, err := i.m.Header.WriteTo(i); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,49 @@ func TestRealClamdFindsEICAR(t *testing.T) {
 				t.Errorf("answer = %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// uuencoded is the EICAR test file as uuencode(1) has it.
+func uuencoded() string {
+	var text strings.Builder
+	text.WriteString("begin 644 eicar.com\r\n")
+	const perLine = 45
+	for line := range slices.Chunk(clamdtest.EICAR(), perLine) {
+		text.WriteByte(' ' + byte(len(line)))
+		sixths := base64.StdEncoding.EncodeToString(line) // the same bits by other characters
+		const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+		for _, c := range strings.ReplaceAll(sixths, "=", "A") {
+			text.WriteByte(' ' + byte(strings.IndexRune(characters, c)))
+		}
+		text.WriteString("\r\n")
+	}
+	return text.String() + "`\r\nend\r\n"
+}
+
+// TestRealClamdTakesAllForMail has clamd decode what is encoded without MIME, which it does
+// in mail alone, and tell mail by its first field.
+func TestRealClamdTakesAllForMail(t *testing.T) {
+	clamd := clamdtest.StartReal(t, nil)
+	s := newScanner(t, options(clamd.Address()))
+	for _, header := range []string{
+		"From: a@example.org\r\nSubject: a\r\n",
+		"X-Campaign: 7\r\nFrom: a@example.org\r\nTo: b@example.net\r\nSubject: a\r\n",
+		"from: a@example.org\r\n",
+		"Date: a\r\n",
+		"From : a@example.org\r\n", // this is no mbox
+		"",
+	} {
+		for _, text := range []string{"", "\r\nFrom here on\r\n"} {
+			if _, err := play(t, s, []byte(header+"\r\n"+text+uuencoded())); !strings.Contains(describe(err), "infected") {
+				t.Errorf("%q, text %q: %s", header, text, describe(err))
+			}
+		}
+		raw := "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\r\nFrom here on\r\n--b\r\n" +
+			"Content-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString(clamdtest.EICAR()) + "\r\n--b--\r\n"
+		if _, err := play(t, s, []byte(header+raw)); !strings.Contains(describe(err), "infected") {
+			t.Errorf("%q, multipart: %s", header, describe(err))
+		}
 	}
 }
 

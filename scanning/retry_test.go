@@ -41,7 +41,7 @@ func TestRefusedWhileReloading(t *testing.T) {
 			if err != nil || note(m, "verdict") != "clean" || note(m, "attempts") != "4" {
 				t.Errorf("answer = %v, notes %v", err, m.Notes)
 			}
-			if scans := clamd.Scans(); !bytes.Equal(scans[0].Stream, raw) {
+			if scans := clamd.Scans(); !bytes.Equal(scans[0].Stream, marked(raw)) {
 				t.Errorf("clamd got %d of %d octets", len(scans[0].Stream), len(raw))
 			}
 		})
@@ -84,7 +84,7 @@ func TestBrokenConnection(t *testing.T) {
 				t.Fatalf("answer = %v, failures %v", err, m.Failures)
 			}
 			scans := clamd.Scans()
-			if len(scans) != tt.times+1 || !bytes.Equal(scans[tt.times].Stream, tt.raw) {
+			if len(scans) != tt.times+1 || !bytes.Equal(scans[tt.times].Stream, marked(tt.raw)) {
 				t.Errorf("clamd got %d scans, the last of %d octets", len(scans), len(scans[len(scans)-1].Stream))
 			}
 		})

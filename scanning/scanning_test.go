@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,9 @@ func mail(size int) []byte {
 
 // options returns the defaults with this clamd and a time for a scan in which
 // whatever is going to answer has done so.
+// marked is what clamd gets of a message.
+func marked(raw []byte) []byte { return slices.Concat(mailMark, raw) }
+
 func options(clamd string) Options {
 	opts := DefaultOptions()
 	opts.Clamd = clamd
@@ -198,10 +202,10 @@ func TestClamdSeesTheMessageExactly(t *testing.T) {
 				t.Fatalf("%d octets in pieces of %d: %v", size, split, err)
 			}
 			scan := clamd.Scans()[0]
-			if !scan.Ended || !bytes.Equal(scan.Stream, raw) {
+			if !scan.Ended || !bytes.Equal(scan.Stream, marked(raw)) {
 				t.Errorf("%d octets in pieces of %d: clamd got %d of %d octets, ended %v", size, split, len(scan.Stream), len(raw), scan.Ended)
 			}
-			if most := (len(raw) + chunkSize - 1) / chunkSize; scan.Chunks > most {
+			if most := (len(marked(raw)) + chunkSize - 1) / chunkSize; scan.Chunks > most {
 				t.Errorf("%d octets in pieces of %d came in %d chunks, want at most %d", size, split, scan.Chunks, most)
 			}
 		}
@@ -318,7 +322,7 @@ func TestClamdSeesWhatOtherChecksChanged(t *testing.T) {
 	if err := message.Play(context.Background(), chain, m, strings.NewReader("A: 1\r\n\r\nbody"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(clamd.Scans()[0].Stream), "B: 2\r\nA: 1\r\n\r\nbody"; got != want {
+	if got, want := string(clamd.Scans()[0].Stream), string(marked([]byte("B: 2\r\nA: 1\r\n\r\nbody"))); got != want {
 		t.Errorf("clamd got %q, want %q", got, want)
 	}
 }
