@@ -29,7 +29,7 @@ func caching(t testing.TB, clamd string) *Scanner {
 func letter(to, boundary, text string) []byte {
 	return fmt.Appendf(nil, "Received: from a by b;\r\n\twith %[1]s\r\nFrom: shop@example.org\r\nTo: %[1]s\r\nMessage-ID: <%[2]s@example.org>\r\nSubject: news\r\n"+
 		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"%[2]s\"\r\n\r\n"+
-		"--%[2]s\r\ncontent-type: multipart/alternative; boundary=in-%[2]s; charset=x\r\n\r\n--in-%[2]s\r\n\r\n%[3]s\r\n--in-%[2]s--\r\n--%[2]s--\r\n", to, boundary, text)
+		"--%[2]s\r\ncontent-type: multipart/alternative; boundary=in-%[4]x; charset=x\r\n\r\n--in-%[4]x\r\n\r\n%[3]s\r\n--in-%[4]x--\r\n--%[2]s--\r\n", to, boundary, text, boundary)
 }
 
 func TestCacheSparesClamd(t *testing.T) {
@@ -38,22 +38,30 @@ func TestCacheSparesClamd(t *testing.T) {
 		first, second []byte
 		scans         int
 	}{
-		"the same":                      {mail(small), mail(small), 1},
-		"for somebody else":             {letter("a@b.example", "b1", "text"), letter("c@d.example", "x_2", "text"), 1},
-		"for somebody else, two chunks": {letter("a@b.example", "b1", large), letter("c@d.example", "x_2", large), 1},
-		"another text":                  {letter("a@b.example", "b1", "text"), letter("a@b.example", "b1", "texts"), 2},
-		"another subject":               {[]byte("Subject: a\r\n\r\na"), []byte("Subject: b\r\n\r\na"), 2},
-		"another type":                  {[]byte("Content-Type: text/html\r\n\r\na"), []byte("Content-Type: text/plain\r\n\r\na"), 2},
-		"the body for the header":       {[]byte("Subject: a\r\n\r\nb: c\r\n\r\nd"), []byte("Subject: a\r\nb: c\r\n\r\n\r\nd"), 2},
-		"a boundary in the text":        {letter("a@b.example", "b1", "b1"), letter("a@b.example", "x_2", "x_2"), 2},
-		"a delimiter that goes on":      {letter("a@b.example", "b1", "--b1 x"), letter("a@b.example", "x_2", "--x_2 x"), 2},
-		"no header of a part":           {letter("a@b.example", "b1", "Content-Type: multipart/x; boundary=b2"), letter("a@b.example", "b1", "Content-Type: multipart/x; boundary=b3"), 2},
-		"no multipart":                  {[]byte("Content-Type: text/plain; boundary=a\r\n\r\na"), []byte("Content-Type: text/plain; boundary=b\r\n\r\na"), 2},
-		"in another parameter":          {[]byte("Content-Type: multipart/x; a=\"boundary=a\"; boundary=c\r\n\r\n--a"), []byte("Content-Type: multipart/x; a=\"boundary=b\"; boundary=c\r\n\r\n--b"), 2},
-		"no boundary by the grammar":    {[]byte("Content-Type: multipart/x; boundary=\"<a>\"\r\n\r\n--<a>"), []byte("Content-Type: multipart/x; boundary=\"<b>\"\r\n\r\n--<b>"), 2},
-		"NUL":                           {[]byte("Subject: a\r\n\r\n\x00"), []byte("Subject: a\r\n\r\n\x00"), 2},
-		"NUL in the header":             {[]byte("Subject: \x00\r\n\r\na"), []byte("Subject: \x00\r\n\r\na"), 2},
-		"too large to wait":             {mail(3 * chunkSize), mail(3 * chunkSize), 2},
+		"the same":                        {mail(small), mail(small), 1},
+		"for somebody else":               {letter("a@b.example", "b1", "text"), letter("c@d.example", "x_2", "text"), 1},
+		"for somebody else, two chunks":   {letter("a@b.example", "b1", large), letter("c@d.example", "x_2", large), 1},
+		"another text":                    {letter("a@b.example", "b1", "text"), letter("a@b.example", "b1", "texts"), 2},
+		"another subject":                 {[]byte("Subject: a\r\n\r\na"), []byte("Subject: b\r\n\r\na"), 2},
+		"another type":                    {[]byte("Content-Type: text/html\r\n\r\na"), []byte("Content-Type: text/plain\r\n\r\na"), 2},
+		"the body for the header":         {[]byte("Subject: a\r\n\r\nb: c\r\n\r\nd"), []byte("Subject: a\r\nb: c\r\n\r\n\r\nd"), 2},
+		"a boundary in the text":          {letter("a@b.example", "b1", "b1"), letter("a@b.example", "x_2", "x_2"), 2},
+		"a delimiter that goes on":        {letter("a@b.example", "b1", "--b1 x"), letter("a@b.example", "x_2", "--x_2 x"), 2},
+		"no header of a part":             {letter("a@b.example", "b1", "Content-Type: multipart/x; boundary=b2"), letter("a@b.example", "b1", "Content-Type: multipart/x; boundary=b3"), 2},
+		"no multipart":                    {[]byte("Content-Type: text/plain; boundary=a\r\n\r\na"), []byte("Content-Type: text/plain; boundary=b\r\n\r\na"), 2},
+		"in another parameter":            {[]byte("Content-Type: multipart/x; a=\"boundary=a\"; boundary=c\r\n\r\n--a"), []byte("Content-Type: multipart/x; a=\"boundary=b\"; boundary=c\r\n\r\n--b"), 2},
+		"no boundary by the grammar":      {[]byte("Content-Type: multipart/x; boundary=\"<a>\"\r\n\r\n--<a>"), []byte("Content-Type: multipart/x; boundary=\"<b>\"\r\n\r\n--<b>"), 2},
+		"NUL":                             {[]byte("Subject: a\r\n\r\n\x00"), []byte("Subject: a\r\n\r\n\x00"), 2},
+		"NUL in the header":               {[]byte("Subject: \x00\r\n\r\na"), []byte("Subject: \x00\r\n\r\na"), 2},
+		"CR":                              {[]byte("Subject: a\r\n\r\na\rb"), []byte("Subject: a\r\n\r\na\rb"), 2},
+		"another recipient":               {[]byte("To: a\r\nSubject: a\r\n\r\na"), []byte("To: b,\r\n c\r\nSubject: a\r\n\r\na"), 1},
+		"a recipient with an empty line":  {[]byte("To: a\r\nSubject: a\r\n\r\na"), []byte("To: b,\r\n \r\nSubject: a\r\n\r\na"), 2},
+		"a recipient too long for a line": {[]byte("To: a\r\nSubject: a\r\n\r\na"), []byte("To: b" + strings.Repeat("b", 1000) + "\r\nSubject: a\r\n\r\na"), 2},
+		"one boundary in another":         {nested("ab", "b"), nested("cd", "e"), 2},
+		"boundaries alike":                {nested("ab", "AB"), nested("cd", "e"), 2},
+		"comments in the text":            {letter("a@b.example", "b1", "- a list (short)\r\n(a comment) - x"), letter("c@d.example", "x_2", "- a list (short)\r\n(a comment) - x"), 1},
+		"boundaries apart":                {nested("ab", "cd"), nested("ef", "gh"), 1},
+		"too large to wait":               {mail(3 * chunkSize), mail(3 * chunkSize), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clamd := clamdtest.Start(t)
@@ -70,6 +78,52 @@ func TestCacheSparesClamd(t *testing.T) {
 			}
 			if !bytes.Equal(scans[0].Stream, marked(c.first)) {
 				t.Errorf("clamd got %d octets of %d", len(scans[0].Stream), len(c.first))
+			}
+		})
+	}
+}
+
+func nested(outer, inner string) []byte {
+	return fmt.Appendf(nil, "Content-Type: multipart/x; boundary=%[1]s\r\n\r\n--%[1]s\r\nContent-Type: multipart/x; boundary=%[2]s\r\n\r\ntext\r\n--%[1]s--\r\n", outer, inner)
+}
+
+// TestRealClamdSeesOtherBoundaries has clamd see the boundary of a first message in a line
+// where another message with the same lines has none, and where it finds malware.
+func TestRealClamdSeesOtherBoundaries(t *testing.T) {
+	clamd := clamdtest.StartReal(t, nil)
+	signature := fmt.Sprintf("Test.Halves:0:*:%x{0-60}%x\n", "first half", "second half")
+	if err := os.WriteFile(filepath.Join(clamd.Databases(), "halves.ndb"), []byte(signature), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	clamd.Stop()
+	if err := clamd.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 1000)
+	for name, c := range map[string]struct{ boundary, other, between string }{
+		"in other letters":     {"AbC", "xyz", "--aBc"},
+		"with more hyphens":    {"AbC", "xyz", "---AbC"},
+		"with more behind it":  {"AbC", "xyz", "--AbC--x"},
+		"with a comment in it": {"AbC", "xyz", "--A(a comment)bC"},
+		"behind a comment":     {"AbC", "xyz", "(a comment)--AbC"},
+		"behind a CR":          {"AbC", "xyz", "x\r--A(a comment)bC"},
+		"behind a space":       {"AbC ", "xyz", "--AbC"},
+		"behind one hyphen":    {"AbC", "xyz", "-?AbC"},
+		"behind a long line":   {"AbC", "xyz", long + "--A(a comment)bC"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			of := func(boundary string) []byte {
+				return fmt.Appendf(nil, "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=\"%[1]s\"\r\n\r\n"+
+					"--%[1]s\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nfirst =68alf\r\n%[2]s\r\nsecond =68alf\r\n--%[1]s--\r\n", boundary, c.between)
+			}
+			s := caching(t, clamd.Address())
+			_, first := play(t, s, of(c.boundary))
+			m, second := play(t, s, of(c.other))
+			if note(m, "cached") != "" {
+				t.Errorf("%v; then taken for the same: %v", first, second)
+			}
+			if len(c.between) < 100 && second == nil {
+				t.Errorf("nothing was found in the other message; in the first: %v", first)
 			}
 		})
 	}

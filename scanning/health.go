@@ -132,6 +132,9 @@ func (a address) url() string {
 func (s *Scanner) Watch(ctx context.Context, every time.Duration, told func(err error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	if s.cache != nil {
+		defer s.cache.use("") // nobody tells of new signatures any more
+	}
 	const away = ""
 	for last := "not asked yet"; ; {
 		version, err := s.Version(ctx)
