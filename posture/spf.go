@@ -56,11 +56,12 @@ func (a *audit) judgeSPF(ctx context.Context, d *lookup.DNS, s spf.Survey) []Fin
 // tried out: what is still wrong with it, or newly so, gets no record.
 func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 	before := len(s.Texts) + len(s.Resembling)
-	if !slices.ContainsFunc(found, Finding.bad) || before == 0 && len(a.public()) == 0 {
+	if !slices.ContainsFunc(found, Finding.bad) {
 		return
 	}
 	mended, ok := spf.Mend(ctx, a.dns, s, a.Hostname, a.public())
 	if !ok {
+		a.wantAddress(found)
 		return
 	}
 	tried := spf.With(ctx, a.dns, s.Domain, mended.Text)
@@ -70,6 +71,18 @@ func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 		if f.bad() && !stays {
 			found[i].Publish = []string{txtLine(a.placeOf(ctx, s.Domain), mended.Text)}
 			found[i].Do = inPlace(f.Do, before, mended.Left)
+		}
+	}
+}
+
+// wantAddress says why no record is printed where it is not known whom it has to permit.
+func (a *audit) wantAddress(found []Finding) {
+	if len(a.public()) > 0 {
+		return
+	}
+	for i, f := range found {
+		if f.bad() {
+			found[i].Do = strings.TrimPrefix(f.Do+"; name the address that receivers see in the configuration (egress), and a record for it is shown here", "; ")
 		}
 	}
 }
@@ -216,9 +229,6 @@ func (a *audit) defect(ctx context.Context, s spf.Survey, d spf.Defect) Finding 
 	case spf.NoRecord:
 		if old, err := a.dns.Ask(ctx, s.Domain, dns.TypeSPF); err == nil && len(old.Records) > 0 {
 			f.Details = []string{"a record of the type SPF (99) is there, which nobody reads any more: TXT is wanted (RFC 7208 3.1)"}
-		}
-		if len(a.public()) == 0 {
-			f.Do = "name the address that receivers see in the configuration (egress), and the record will be shown here"
 		}
 	case spf.Several:
 		for _, text := range s.Texts {

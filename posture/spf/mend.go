@@ -1,6 +1,7 @@
 package spf
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -17,16 +18,22 @@ type Mended struct {
 	// Left are terms that were left out, because nobody can read them, or because they
 	// harm the record.
 	Left []string
+	// narrower: it may refuse somebody whom what is there does not refuse.
+	narrower bool
 }
 
 // Mend returns a record for a domain, whose survey was made, by which mail from some
 // addresses passes, and in which what the survey names is put right, as far as that can
 // be done at the domain. It tries out what it returns: without ok no record was found
-// by which that mail passes.
+// by which that mail passes. Where no address is known there is nothing to try it with:
+// then a record that may refuse more than what is there is not ok either.
 func Mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []netip.Addr) (_ Mended, ok bool) {
 	var best Mended
 	for _, flat := range []bool{false, true} {
 		m, after := mend(ctx, d, s, helo, addrs, flat)
+		if m.narrower && len(addrs) == 0 {
+			continue
+		}
 		if len(uncovered(ctx, With(ctx, d, s.Domain, m.Text), s.Domain, helo, addrs)) > 0 {
 			continue
 		}
@@ -57,6 +64,7 @@ func mend(ctx context.Context, d *lookup.DNS, s Survey, helo string, addrs []net
 				m.Left = append(m.Left, term)
 			}
 		}
+		m.narrower = m.narrower || r.narrower()
 		m.Text = r.text(uncovered(ctx, With(ctx, d, s.Domain, r.text(nil)), s.Domain, helo, addrs))
 		after = Look(ctx, With(ctx, d, s.Domain, m.Text), s.Domain)
 		if !slices.ContainsFunc(after.Defects, func(d Defect) bool { return d.Domain == s.Domain && d.harmful() }) {
@@ -80,11 +88,12 @@ func uncovered(ctx context.Context, d *lookup.DNS, domain, helo string, addrs []
 
 // draft is a record that is being put together.
 type draft struct {
-	terms     []string
-	left      []string
-	redirects []string
-	all       byte // its qualifier; 0: there is none
-	drop      map[string]bool
+	terms    []string
+	left     []string
+	redirect string          // "": it does not end by leading to another one
+	alls     []byte          // the qualifier of all in each record; 0: there is none
+	drop     map[string]bool // what is to be left out, and whether somebody passes by it
+	lacks    bool            // something was left out by which somebody passes, or was meant to
 }
 
 // draftOf takes what can be taken from the records of a domain, or from what was meant for one.
@@ -92,7 +101,7 @@ func draftOf(s Survey) *draft {
 	r := &draft{drop: map[string]bool{}}
 	for _, d := range s.Defects {
 		if d.Domain == s.Domain && d.harmful() {
-			r.drop[d.Term] = true
+			r.drop[d.Term] = r.drop[d.Term] || d.permits()
 		}
 	}
 	texts := s.Texts
@@ -116,41 +125,54 @@ func (d Defect) harmful() bool {
 	return false
 }
 
+// permits reports whether somebody passes by the term that a defect is about.
+func (d Defect) permits() bool {
+	return d.Code == Pointer || d.Code == NameMacro || d.Code == Everyone
+}
+
 // add adds the terms of a record. A redirect among the terms of others would lead away
 // from them, and is an include then.
 func (r *draft) add(text lookup.Text, among bool) {
-	before := r.all
-	r.all = 0
+	var all byte
 	var redirect string
 	for _, field := range fields(text) {
-		if r.drop[field] {
-			r.left = append(r.left, field)
+		if permits, harms := r.drop[field]; harms {
+			r.leave(field, permits)
 			continue
 		}
 		field = respell(field)
 		name, value, isModifier := modifier(field)
-		t, problem := mechanism(field)
+		t, _ := mechanism(field)
 		switch {
+		case !readable(field):
+			r.leave(field, true)
 		case isModifier && strings.EqualFold(name, "redirect"):
+			if redirect != "" {
+				r.leave("redirect="+redirect, true)
+			}
 			redirect = value
 		case isModifier:
 			r.term(field)
-		case problem != "":
-			r.left = append(r.left, field)
 		case t.name == "all":
-			r.all = stricter(r.all, t.qualifier)
+			all = cmp.Or(all, t.qualifier) // the first one decides
 		default:
 			r.term(field)
 		}
 	}
 	switch {
-	case redirect == "" || r.all != 0:
+	case redirect == "" || all != 0:
 	case among:
 		r.term("include:" + redirect)
 	default:
-		r.redirects = append(r.redirects, redirect)
+		r.redirect = redirect
 	}
-	r.all = stricter(before, r.all)
+	r.alls = append(r.alls, all)
+}
+
+// leave leaves a term out.
+func (r *draft) leave(field string, permits bool) {
+	r.left = append(r.left, field)
+	r.lacks = r.lacks || permits
 }
 
 // term adds a term once.
@@ -160,17 +182,9 @@ func (r *draft) term(text string) {
 	}
 }
 
-// stricter returns the one of two qualifiers of all that refuses more.
-func stricter(a, b byte) byte {
-	const order = "\x00+?~-"
-	if strings.IndexByte(order, a) >= strings.IndexByte(order, b) {
-		return a
-	}
-	return b
-}
-
 // text is the record, with some addresses before all else. Whoever is not listed is
-// refused softly, unless it was refused before: there may be senders that nobody has listed.
+// refused softly, unless every record there refuses him, and nothing was left out that
+// may be what permits him: there may be senders that nobody has listed.
 func (r *draft) text(addrs []netip.Addr) string {
 	parts := []string{version}
 	for _, addr := range addrs {
@@ -182,14 +196,20 @@ func (r *draft) text(addrs []netip.Addr) string {
 		}
 	}
 	switch {
-	case r.all == '-' || r.all == '~':
-		parts = append(parts, string(r.all)+"all")
-	case r.all == 0 && len(r.redirects) == 1:
-		parts = append(parts, "redirect="+r.redirects[0])
+	case r.redirect != "":
+		parts = append(parts, "redirect="+r.redirect)
+	case len(r.alls) > 0 && !r.lacks && !slices.ContainsFunc(r.alls, func(all byte) bool { return all != '-' }):
+		parts = append(parts, "-all")
 	default:
 		parts = append(parts, "~all")
 	}
 	return strings.Join(parts, " ")
+}
+
+// narrower reports whether the record may refuse somebody whom what is there does not.
+func (r *draft) narrower() bool {
+	refuses := func(all byte) bool { return all == '-' || all == '~' }
+	return r.lacks || r.redirect == "" && (len(r.alls) == 0 || slices.ContainsFunc(r.alls, func(all byte) bool { return !refuses(all) }))
 }
 
 // permit is the term for an address.
@@ -253,24 +273,45 @@ func fields(text lookup.Text) []string {
 		joined = joined[:j.at+i] + " " + joined[j.at+i:] // i spaces were put in before it
 	}
 	var all []string
-	for _, field := range strings.FieldsFunc(joined, func(c rune) bool { return strings.ContainsRune(" \t\r\n;\"'“”", c) }) {
+	for _, field := range glued(strings.FieldsFunc(joined, func(c rune) bool { return strings.ContainsRune(" \t\r\n;\"'“”", c) })) {
 		for strings.HasPrefix(strings.ToLower(field), version) {
 			field = field[len(version):]
 		}
 		if lower := strings.ToLower(field); strings.HasPrefix(lower, "v=") || strings.HasPrefix(lower, "spf2.0/") || slices.Contains([]string{"v", "=", "spf", "spf1"}, lower) {
 			continue
 		}
-		if field != "" {
-			all = append(all, field)
+		all = append(all, apart(field)...)
+	}
+	return all
+}
+
+// apart splits what commas stand between, but for those of macros (RFC 7208 7.1).
+func apart(field string) []string {
+	if strings.Contains(field, "%") {
+		return []string{field}
+	}
+	return strings.FieldsFunc(field, func(c rune) bool { return c == ',' })
+}
+
+// glued puts terms together again in which a space stands: "- all", "ip4: 192.0.2.1",
+// "include :example.org", "ip4:192.0.2.0 /24".
+func glued(fields []string) []string {
+	var all []string
+	for _, field := range fields {
+		last := len(all) - 1
+		if last >= 0 && (strings.Trim(all[last], "+-~?–—−") == "" || strings.HasSuffix(all[last], ":") && !readable(field) || field[0] == ':' || field[0] == '/') {
+			all[last] += field
+			continue
 		}
+		all = append(all, field)
 	}
 	return all
 }
 
 // readable reports whether a term can be read.
 func readable(text string) bool {
-	var r record
-	return r.add(text) == nil
+	_, problems := parse(version + " " + text)
+	return len(problems) == 0
 }
 
 // respell returns a term as it was meant, if that can be told, or as it is.

@@ -46,23 +46,52 @@ func TestMend(t *testing.T) {
 		{nil, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test -all"}}, "v=spf1 a:mail.test -all", ""},
 		{[]lookup.Text{{"v=spf1 include:ok.test ~all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 include:ok.test ~all", ""},
-		{[]lookup.Text{{"v=spf1 a:mail.test"}, {"v=spf1 include:ok.test -all"}}, "v=spf1 a:mail.test include:ok.test -all", ""},
+		{[]lookup.Text{{"v=spf1 a:mail.test"}, {"v=spf1 include:ok.test -all"}}, "v=spf1 a:mail.test include:ok.test ~all", ""},
+		{[]lookup.Text{{"v=spf1 a:mail.test -all"}, {"v=spf1 include:ok.test -all"}}, "v=spf1 a:mail.test include:ok.test -all", ""},
+		{[]lookup.Text{{"v=spf1 a:mail.test ~all -all"}}, "v=spf1 a:mail.test ~all", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test redirect=ok.test"}, {"v=spf1 ip4:203.0.113.5 ?all"}}, "v=spf1 a:mail.test include:ok.test ip4:203.0.113.5 ~all", ""},
 		{[]lookup.Text{{"v=spf1 redirect=ok.test"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 redirect=ok.test", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test", "ip4:203.0.113.5", "-all"}}, "v=spf1 a:mail.test ip4:203.0.113.5 -all", ""},
 		{[]lookup.Text{{"v=spf1 a:mai", "l.test -all"}}, "v=spf1 a:mail.test -all", ""},
-		{[]lookup.Text{{"v=spf1 a:mail.test ip4:10.0.0.0/8 ip4:192.0.2.300 -all"}}, "v=spf1 a:mail.test -all", "ip4:192.0.2.300 ip4:10.0.0.0/8"},
-		{[]lookup.Text{{"v=spf1 a:mail.test mail.example.org -all"}}, "v=spf1 a:mail.test -all", "mail.example.org"},
+		{[]lookup.Text{{"v=spf1 a:mail.test ip4:10.0.0.0/8 ip4:192.0.2.300 -all"}}, "v=spf1 a:mail.test ~all", "ip4:192.0.2.300 ip4:10.0.0.0/8"},
+		{[]lookup.Text{{"v=spf1 a:mail.test mail.example.org -all"}}, "v=spf1 a:mail.test ~all", "mail.example.org"},
 		{[]lookup.Text{{"spf1 a:mail.test -all"}}, "v=spf1 a:mail.test -all", ""},
-		{[]lookup.Text{{"V=SPF1 A:mail.test,-ALL"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", "A:mail.test,-ALL"},
+		{[]lookup.Text{{"V=SPF1 A:mail.test,-ALL"}}, "v=spf1 A:mail.test -all", ""},
+		{[]lookup.Text{{"v=spf1 ip4:192.0.2.25,2001:db8::25,include:ok.test -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 include:ok.test -all", ""},
+		{[]lookup.Text{{"v=spf1 ip4: 192.0.2.25 a : mail.test include :ok.test ip4:198.51.100.0 /24 - all"}}, "v=spf1 ip4:192.0.2.25 a:mail.test include:ok.test ip4:198.51.100.0/24 -all", ""},
+		{[]lookup.Text{{"v=spf1 a: mx:mail.test a:mail.test -all"}}, "v=spf1 a:mail.test -all", "a mx:mail.test"},
+		{[]lookup.Text{{"v=spf1 a:mail.test a:bücher.test -all"}}, "v=spf1 a:mail.test ~all", "a:bücher.test"},
+		{[]lookup.Text{{"v=spf1 redirect=ok.test redirect=mail.test"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", "redirect=ok.test redirect=mail.test"},
 		{[]lookup.Text{{"v=spf1 include=ok.test +ip:192.0.2.25 ip6:2001:db8::25 all"}}, "v=spf1 include:ok.test +ip4:192.0.2.25 ip6:2001:db8::25 ~all", ""},
 		{[]lookup.Text{{"v=spf1 a:mail.test exp=why.test x-y=1 -all"}}, "v=spf1 a:mail.test exp=why.test x-y=1 -all", ""},
-		{[]lookup.Text{{"v=spf1 ip4:0.0.0.0/0 ip6:2001:db8::25 -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", "ip4:0.0.0.0/0"},
+		{[]lookup.Text{{"v=spf1 ip4:0.0.0.0/0 ip6:2001:db8::25 -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", "ip4:0.0.0.0/0"},
 	} {
 		d := zoneOf(t, c.records...)
 		m, ok := Mend(t.Context(), d, Look(t.Context(), d, "x.test"), "mail.test", sending())
 		if !ok || m.Text != c.want || strings.Join(m.Left, " ") != c.left {
 			t.Errorf("%q: %v %q without %q, want %q without %q", c.records, ok, m.Text, m.Left, c.want, c.left)
+		}
+	}
+}
+
+// TestMendBlind: where the sending addresses are not known, nothing is returned that may
+// refuse more than what is there.
+func TestMendBlind(t *testing.T) {
+	for record, want := range map[string]string{
+		"v=spf1 +all":                 "",
+		"v=spf1":                      "",
+		"v=spf1 a:mail.test":          "",
+		"v=spf1 ptr a:mail.test -all": "",
+		"v=spf1 a:mail.test mail.example.org -all":        "",
+		"v=spf1 a:mail.test redirect=nowhere.test":        "",
+		"v=spf1 a:mail.test ip4:10.0.0.0/8 -all":          "v=spf1 a:mail.test -all",
+		"v=spf1; a:mail.test; ~all":                       "v=spf1 a:mail.test ~all",
+		"v=spf1 a:mail.test a:mail.test redirect:ok.test": "v=spf1 a:mail.test redirect=ok.test",
+	} {
+		d := zoneOf(t, lookup.Text{record})
+		m, ok := Mend(t.Context(), d, Look(t.Context(), d, "x.test"), "mail.test", nil)
+		if ok != (want != "") || m.Text != want {
+			t.Errorf("%q: %v %q, want %q", record, ok, m.Text, want)
 		}
 	}
 }
