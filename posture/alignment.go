@@ -31,14 +31,22 @@ func (c *covered) differs(ctx context.Context) {
 		return
 	}
 	c.add("dmarc_differs", Warn, text,
-		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", c.line(ctx, c.pair.From, c.recordOr(ctx, c.walk.Record)))
+		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", c.line(ctx, c.pair.From, c.own(ctx)))
 }
 
-func (c *covered) recordOr(ctx context.Context, r *dmarc.Record) string {
+// own is a record for the domain itself, that asks for what it is covered by: the policy of
+// a record above may be another one for what lies below it.
+func (c *covered) own(ctx context.Context) string {
+	r := c.walk.Record
 	if r == nil {
 		return c.suggestion(ctx, c.pair.From)
 	}
-	return r.Text
+	own := *r
+	if c.home() != c.walk.At { // that of a registry, which is told of others' mail
+		own = dmarc.Parse(c.suggestion(ctx, c.pair.From))
+	}
+	own.P, own.SP, own.NP, own.PSD = r.For(c.walk.Own(), c.exists), "", "", "u"
+	return own.String()
 }
 
 // alignment holds the domains that authenticate our mail against that of From.

@@ -79,8 +79,7 @@ func (a *audit) exists(ctx context.Context, domain string) bool {
 func (c *covered) strays(ctx context.Context) {
 	for _, s := range c.walk.Steps {
 		for _, text := range s.Others {
-			c.add("dmarc_resembles", Fail, fmt.Sprintf("%.60q at _dmarc.%s is no DMARC record: %s", text, s.Domain, dmarc.Resembles(text)),
-				"receivers pass it over", "write it as a record, in its place", c.line(ctx, s.Domain, dmarc.Repair(text)))
+			c.stray(ctx, s, text)
 		}
 		if len(s.Texts) > 1 {
 			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s", len(s.Texts), s.Domain),
@@ -88,6 +87,17 @@ func (c *covered) strays(ctx context.Context) {
 			c.findings[len(c.findings)-1].Details = s.Texts
 		}
 	}
+}
+
+// stray tells of a text that was meant to be a record. Written as one beside another one it
+// would undo both.
+func (c *covered) stray(ctx context.Context, s dmarc.Step, text string) {
+	found := fmt.Sprintf("%.60q at _dmarc.%s is no DMARC record: %s", text, s.Domain, dmarc.Resembles(text))
+	if len(s.Texts) > 0 {
+		c.add("dmarc_beside", Info, found, "receivers pass it over; there may be one record, and another one is there", "take it out")
+		return
+	}
+	c.add("dmarc_resembles", Fail, found, "receivers pass it over", "write it as a record, in its place", c.line(ctx, s.Domain, dmarc.Merge(s.Others)))
 }
 
 // passedOver reports that there are records, which receivers pass over.
@@ -108,15 +118,33 @@ func (c *covered) missing(ctx context.Context) {
 	org := c.suffix.Org
 	c.add("no_dmarc", Fail, "no DMARC record covers the domain: "+c.path(),
 		"Gmail (5.7.40), Yahoo and Microsoft (5.7.515) want one for bulk mail, and anyone may use the domain in From",
-		"publish a record that only asks for reports, look at these, then raise p= to quarantine and reject",
+		"publish a record that only asks for reports, to a mailbox that is there; look at these, then raise p= to quarantine and reject",
 		c.line(ctx, org, c.suggestion(ctx, org)))
-	doubled := "_dmarc." + org + "." + org
-	if answer, err := c.dns.Ask(ctx, doubled, dns.TypeTXT); err == nil && len(answer.Records) > 0 {
-		c.findings[len(c.findings)-1].Details = []string{"there is a record at " + doubled + ": the domain stands in its name twice, for the form adds it by itself. Enter _dmarc"}
-	}
+	c.findings[len(c.findings)-1].Details = c.misplaced(ctx, org)
+}
+
+// misplaced tells of records that stand where nobody looks for them.
+func (c *covered) misplaced(ctx context.Context, org string) []string {
+	var details []string
 	if answer, err := c.dns.Ask(ctx, "_dmarc."+org, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 {
-		c.findings[len(c.findings)-1].Details = []string{fmt.Sprintf("_dmarc.%s is a CNAME that leads to %s, where there is no record: have it published there, or publish the one here in place of the CNAME", org, answer.Name)}
+		details = append(details, fmt.Sprintf("_dmarc.%s is a CNAME that leads to %s, where there is no record: have it published there, or publish the one here in place of the CNAME", org, answer.Name))
 	}
+	for _, wrong := range []struct{ name, why string }{
+		{"_dmarc." + org + "." + org, "the domain stands in its name twice, for the form adds it by itself. Enter _dmarc"},
+		{"dmarc." + org, "the underscore is missing. Enter _dmarc"},
+		{org, "it stands under the domain itself. Enter _dmarc"},
+	} {
+		texts, _, err := c.dns.Texts(ctx, wrong.name)
+		if err != nil {
+			continue // it is only for a hint
+		}
+		for _, text := range texts {
+			if dmarc.IsRecord(text.String()) || dmarc.Resembles(text.String()) != "" {
+				details = append(details, fmt.Sprintf("there is a record at %s, %s: %s", wrong.name, text, wrong.why))
+			}
+		}
+	}
+	return details
 }
 
 // path tells where the record was looked for.
@@ -151,6 +179,9 @@ func (c *covered) record(ctx context.Context) {
 		}
 		if i == len(r.Problems)-1 { // what mends all of them
 			do, publish = "mend the record", []string{c.line(ctx, c.home(), c.mended(ctx, *r))}
+			if r.Percent < 100 {
+				do = "once the reports show that all your mail is aligned, mend the record: without pct= receivers by RFC 7489 apply the policy to all of it, too; until then add t=y"
+			}
 		}
 		c.add("dmarc_syntax", s, p.Text, means, do, publish...)
 	}

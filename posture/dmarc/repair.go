@@ -34,7 +34,7 @@ func repaired(text string) Record {
 		}
 		name := strings.ToLower(text[place[2]:place[3]])
 		name = cmp.Or(misspelt(name), name)
-		value := strings.Trim(text[place[1]:end], " \t\r\n;,\"'“”")
+		value := strings.Trim(text[place[1]:end], " \t\r\n;,\"'“”\\")
 		switch name {
 		case "v":
 		case "sp", "np": // left out if it is none, for it would spoil the others
@@ -54,15 +54,17 @@ func repaired(text string) Record {
 	return Parse(strings.Join(spec, "; "))
 }
 
-// respelt puts a list of mail addresses into the form of URIs.
+// respelt puts a list of mail addresses into the form of URIs. Spaces between them, and
+// brackets around them, are none of it.
 func respelt(list string) string {
 	var uris []string
-	for uri := range strings.SplitSeq(list, ",") {
-		uri = strings.TrimSpace(uri)
-		if bare, ok := strings.CutPrefix(strings.Replace(uri, "://", ":", 1), "mailto:"); ok {
+	for _, uri := range strings.FieldsFunc(list, func(c rune) bool { return strings.ContainsRune(", \t<>", c) }) {
+		bare, isMail := strings.CutPrefix(strings.Replace(uri, "://", ":", 1), "mailto:")
+		switch {
+		case isMail && bare == "": // its address stands behind a space or a bracket
+			continue
+		case isMail, strings.Contains(uri, "@") && !strings.Contains(uri, ":"):
 			uri = "mailto:" + bare
-		} else if strings.Contains(uri, "@") && !strings.Contains(uri, ":") {
-			uri = "mailto:" + uri
 		}
 		uris = append(uris, uri)
 	}

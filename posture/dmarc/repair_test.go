@@ -5,17 +5,20 @@ import "testing"
 // TestRepair: what was meant for a record, and what is to be published.
 func TestRepair(t *testing.T) {
 	for text, want := range map[string]string{
-		"v=DMARC1; p=reject; rua=mailto:a@b.test":                     "v=DMARC1; p=reject; rua=mailto:a@b.test",
-		"V=dmarc1;P=Reject;RUA=a@b.test":                              "v=DMARC1; p=reject; rua=mailto:a@b.test",
-		"v=DMARC1 p=quarantine sp=none rua=mailto:a@b.test":           "v=DMARC1; p=quarantine; sp=none; rua=mailto:a@b.test",
-		"v=DMARC1, p=reject, rua=mailto:a@b.test,mailto:c@d.test":     "v=DMARC1; p=reject; rua=mailto:a@b.test,mailto:c@d.test",
-		"\"v=DMARC1; p=reject\"":                                      "v=DMARC1; p=reject",
-		"p=reject; v=DMARC1":                                          "v=DMARC1; p=reject",
-		"v=DMARC1; policy=reject; rau=mailto://a@b.test; aspfs=s":     "v=DMARC1; p=reject; aspf=s; rua=mailto:a@b.test",
-		"v=DMARC1; p=reject; p=none; pct=50; ri=86400; rf=afrf; x=y;": "v=DMARC1; p=reject",
-		"v=DMARC1; p=reject; sp=monitor; np=":                         "v=DMARC1; p=reject",
-		"v=DMARC1; p=block":                                           "v=DMARC1; p=none",
-		"v=DMARC1; rua=a@b.test; rua=mailto:c@d.test!10m":             "v=DMARC1; p=none; rua=mailto:a@b.test,mailto:c@d.test",
+		"v=DMARC1; p=reject; rua=mailto:a@b.test":                         "v=DMARC1; p=reject; rua=mailto:a@b.test",
+		"V=dmarc1;P=Reject;RUA=a@b.test":                                  "v=DMARC1; p=reject; rua=mailto:a@b.test",
+		"v=DMARC1 p=quarantine sp=none rua=mailto:a@b.test":               "v=DMARC1; p=quarantine; sp=none; rua=mailto:a@b.test",
+		"v=DMARC1, p=reject, rua=mailto:a@b.test,mailto:c@d.test":         "v=DMARC1; p=reject; rua=mailto:a@b.test,mailto:c@d.test",
+		"\"v=DMARC1; p=reject\"":                                          "v=DMARC1; p=reject",
+		"p=reject; v=DMARC1":                                              "v=DMARC1; p=reject",
+		"v=DMARC1; policy=reject; rau=mailto://a@b.test; aspfs=s":         "v=DMARC1; p=reject; aspf=s; rua=mailto:a@b.test",
+		"v=DMARC1; p=reject; p=none; pct=50; ri=86400; rf=afrf; x=y;":     "v=DMARC1; p=reject",
+		"v=DMARC1; p=reject; sp=monitor; np=":                             "v=DMARC1; p=reject",
+		"v=DMARC1; p=block":                                               "v=DMARC1; p=none",
+		"v=DMARC1; rua=a@b.test; rua=mailto:c@d.test!10m":                 "v=DMARC1; p=none; rua=mailto:a@b.test,mailto:c@d.test",
+		`v=DMARC1\; p=reject\; rua=mailto:a@b.test`:                       "v=DMARC1; p=reject; rua=mailto:a@b.test",
+		"v=DMARC1; p=reject; rua=mailto:a@b.test mailto:c@d.test":         "v=DMARC1; p=reject; rua=mailto:a@b.test,mailto:c@d.test",
+		"v=DMARC1; p=reject; rua=mailto: a@b.test; ruf=mailto:<c@d.test>": "v=DMARC1; p=reject; rua=mailto:a@b.test; ruf=mailto:c@d.test",
 		"": "v=DMARC1; p=none",
 	} {
 		if got := Repair(text); got != want {
