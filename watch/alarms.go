@@ -36,9 +36,11 @@ type Judge struct {
 func NewJudge(alarm Alarm) *Judge { return &Judge{alarm: alarm, raised: map[[2]string]bool{}} }
 
 // Look tells the alarm of shares that are too high, and of those that are not any
-// more. It returns the report that it made.
+// more. It returns the report that it made, without what others report: that raises no
+// alarm, and whoever sends reports decides how much there is of it.
 func (j *Judge) Look(ctx context.Context, s *Store, o Options) (*Report, error) {
-	r, err := s.Report(ctx, s.now().Add(-alarmSpan))
+	q, r := s.shares(ctx, s.now().Add(-alarmSpan))
+	err := q.failure()
 	if err != nil {
 		return nil, err
 	}

@@ -126,3 +126,14 @@ func TestUnusualBounces(t *testing.T) {
 		t.Errorf("with no past: %v", a)
 	}
 }
+
+// Whoever sends reports on DMARC or TLS makes no work for the alarms, which look each minute.
+func TestAlarmsReadNoReports(t *testing.T) {
+	f := newFixture(t)
+	for _, table := range []string{"dmarc", "tls", "ingested"} {
+		_, err := f.db.Exec("DROP TABLE " + table)
+		f.check(err)
+	}
+	_, err := NewJudge(alarm{}).Look(t.Context(), f.Store, DefaultOptions())
+	f.check(err)
+}

@@ -106,8 +106,27 @@ type FormCount struct {
 	Messages int    `json:"messages"`
 }
 
-// Report sums up what came back since a time.
+// Report sums up what came back since a time, or since the start of its hour, or of its
+// day (UTC) where hours are not kept apart any more: what was sent is counted by those,
+// and shares have to be of the same span.
 func (s *Store) Report(ctx context.Context, since time.Time) (*Report, error) {
+	q, r := s.shares(ctx, since)
+	r.DMARC = q.dmarc()
+	r.TLS = q.tls()
+	q.each("SELECT form, count(*) FROM ingested WHERE at >= ? GROUP BY form ORDER BY 2 DESC, 1", func(scan scanner) {
+		var f FormCount
+		scan(&f.Form, &f.Messages)
+		r.Ingested = append(r.Ingested, f)
+	}, q.since)
+	q.each("SELECT count(DISTINCT e.dead) FROM events e WHERE "+deadForGood+" AND e.at >= ?", func(scan scanner) { scan(&r.Suppressed) },
+		kindBounce, statusFailed, reason.Hard, q.since)
+	return r, q.failure()
+}
+
+// shares begins a report with what alarms are about: bounces and complaints, and what
+// was sent. The query goes on with the rest, and has the error.
+func (s *Store) shares(ctx context.Context, since time.Time) (*query, *Report) {
+	since = s.startOf(since)
 	q := &query{ctx: ctx, db: s.db, since: since.Unix()}
 	r := &Report{Since: since, Until: s.now()}
 	r.From, r.To = since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339)
@@ -126,19 +145,16 @@ func (s *Store) Report(ctx context.Context, since time.Time) (*Report, error) {
 	r.Reasons = q.reasons(cells)
 	r.Rules = q.rules(cells, sent[byRule], r.Sent.Recipients, r.Bounces.Failed)
 	r.Deliveries = q.attempts()
-	r.DMARC = q.dmarc()
-	r.TLS = q.tls()
-	q.each("SELECT form, count(*) FROM ingested WHERE at >= ? GROUP BY form ORDER BY 2 DESC, 1", func(scan scanner) {
-		var f FormCount
-		scan(&f.Form, &f.Messages)
-		r.Ingested = append(r.Ingested, f)
-	}, q.since)
-	q.each("SELECT count(DISTINCT e.dead) FROM events e WHERE "+deadForGood+" AND e.at >= ?", func(scan scanner) { scan(&r.Suppressed) },
-		kindBounce, statusFailed, reason.Hard, q.since)
-	if q.err != nil {
-		return nil, fmt.Errorf("sum up what came back: %w", q.err)
+	return q, r
+}
+
+// startOf returns the start of the hour of a time, or of its day if that is so long ago
+// that hours may have been added up; see toDays.
+func (s *Store) startOf(since time.Time) time.Time {
+	if since.Before(s.addedUpTo()) {
+		return since.Truncate(day)
 	}
-	return r, nil
+	return since.Truncate(time.Hour)
 }
 
 // query asks the database, and keeps the first error.
@@ -149,6 +165,14 @@ type query struct {
 	err       error
 	providers map[string]string // of domains whose mail somebody else takes
 	examples  map[string]string // words of a reason
+}
+
+// failure returns the first error.
+func (q *query) failure() error {
+	if q.err != nil {
+		return fmt.Errorf("sum up what came back: %w", q.err)
+	}
+	return nil
 }
 
 type scanner func(into ...any)
@@ -212,7 +236,6 @@ func (q *query) receivers(domains map[string]Sums) map[string]Sums {
 // sent returns what was sent, by dimension and key.
 func (q *query) sent() map[string]map[string]Sums {
 	all := map[string]map[string]Sums{}
-	// Days that were added up begin before: the one in which the time begins counts.
 	q.each("SELECT dimension, key, sum(messages), sum(recipients) FROM sent WHERE hour >= ? GROUP BY 1, 2", func(scan scanner) {
 		var dimension, key string
 		var n Sums
@@ -221,7 +244,7 @@ func (q *query) sent() map[string]map[string]Sums {
 			all[dimension] = map[string]Sums{}
 		}
 		all[dimension][key] = n
-	}, q.since-q.since%3600)
+	}, q.since)
 	return all
 }
 

@@ -76,7 +76,7 @@ func (q *query) tls() TLSReport {
 	}, q.since, mostShown)
 	for i := range r.Failures {
 		f := &r.Failures[i]
-		f.Reporters = q.texts("SELECT DISTINCT org FROM tls WHERE at >= ? AND domain = ? AND result = ? AND mx = ? ORDER BY 1 LIMIT ?", q.since, f.Domain, f.Result, f.MX, mostReporters)
+		f.Reporters = q.texts("SELECT DISTINCT org FROM tls WHERE at >= ? AND domain = ? AND result = ? AND result <> 'success' AND mx = ? ORDER BY 1 LIMIT ?", q.since, f.Domain, f.Result, f.MX, mostReporters)
 	}
 	return r
 }

@@ -120,7 +120,7 @@ func (q *query) attempts() []Attempts {
 		case "bounced":
 			a.Bounced += n
 		}
-	}, q.since-q.since%3600)
+	}, q.since)
 	found := []Attempts{}
 	for _, a := range all {
 		a.MeanDelay = float64(a.delay) / 1000 / float64(max(a.Sent, 1))

@@ -52,9 +52,12 @@ func (s *Store) Tidy(ctx context.Context, keep time.Duration) error {
 	return nil
 }
 
+// addedUpTo is when the first day begins whose hours are kept apart.
+func (s *Store) addedUpTo() time.Time { return s.now().Add(-fineFor).Truncate(day) }
+
 // toDays adds the hours of old days up.
 func (s *Store) toDays(ctx context.Context, tx *sql.Tx) error {
-	before := s.now().Add(-fineFor).Truncate(day).Unix()
+	before := s.addedUpTo().Unix()
 	for _, step := range []string{
 		`CREATE TEMP TABLE days AS SELECT hour - hour % 86400 AS hour, dimension, key, sum(messages) AS messages, sum(recipients) AS recipients
 			FROM sent WHERE hour < ?1 GROUP BY 1, 2, 3`,

@@ -109,4 +109,7 @@ var migrations = []string{`
 		mark INTEGER NOT NULL, -- keyed hash of queue id and recipient
 		PRIMARY KEY (day, mark)
 	) STRICT, WITHOUT ROWID;
+`, `
+	CREATE INDEX dmarc_source ON dmarc (source, header_from);
+	CREATE INDEX tls_failure ON tls (domain, result, mx) WHERE result <> 'success';
 `}

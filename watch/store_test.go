@@ -38,6 +38,28 @@ func TestTidy(t *testing.T) {
 	}
 }
 
+// What was sent, and what came back for it, is of the same span also where only whole
+// days are told apart.
+func TestReportBeginsWithADay(t *testing.T) {
+	f := newFixture(t)
+	f.left(Sent{MessageID: "m1@example.org", Sender: "news@example.org", Domains: []string{"example.net"}})
+	f.sent(100, "news@example.org", "b@example.net")
+	f.ingest(notice("news@example.org", "", "m1@example.org", "b@example.net", "failed", "5.1.1", "no such user"))
+	sent := f.clock
+	f.clock = f.clock.Add(5 * day)
+	f.check(f.Tidy(t.Context(), 30*day))
+	for name, since := range map[string]time.Time{"an hour before": sent.Add(-time.Hour), "an hour later, on the same day": sent.Add(time.Hour)} {
+		r, err := f.Report(t.Context(), since)
+		f.check(err)
+		if r.Sent.Recipients != 100 || r.Bounces.Failed != 1 || r.From != "2026-11-28T00:00:00Z" {
+			t.Errorf("%s: since %s %d bounces of %d", name, r.From, r.Bounces.Failed, r.Sent.Recipients)
+		}
+	}
+	if r := f.report(); r.From != "2026-12-02T14:00:00Z" {
+		t.Errorf("of the last day: since %s", r.From)
+	}
+}
+
 // What is kept outlives a restart, a damaged file does not, and a lost key is said.
 func TestOpen(t *testing.T) {
 	f := newFixture(t)
@@ -84,7 +106,7 @@ func TestOpenOld(t *testing.T) {
 	f.ingest(notice("a@example.org", "", "m1@example.org", "b@example.net", "failed", "5.1.1", ""))
 	was := f.all()
 	for _, step := range []string{"DROP INDEX events_dead", "DROP INDEX events_queue_id", "ALTER TABLE events DROP COLUMN dead", "ALTER TABLE events DROP COLUMN proven",
-		"DROP TABLE envelopes", "PRAGMA user_version = 1"} {
+		"DROP TABLE envelopes", "DROP INDEX dmarc_source", "DROP INDEX tls_failure", "PRAGMA user_version = 1"} {
 		_, err := f.db.Exec(step)
 		f.check(err)
 	}

@@ -27,8 +27,8 @@ type usualShares map[string]float64
 // learnUsual sums up what bounced before the last day. What happened since is taken
 // off, so that it is not held against itself.
 func (s *Store) learnUsual(ctx context.Context, lastDay *Report) (usualShares, error) {
-	all, err := s.Report(ctx, s.now().Add(-alarmSpan-usualSpan))
-	if err != nil {
+	q, all := s.shares(ctx, s.now().Add(-alarmSpan-usualSpan))
+	if err := q.failure(); err != nil {
 		return nil, fmt.Errorf("learn what bounces are usual: %w", err)
 	}
 	usual := usualShares{}
