@@ -32,6 +32,7 @@ type row struct {
 	words             string
 	dead              []byte
 	proven            bool
+	deadDomain        string
 }
 
 // prepare joins an event, before anything is written.
@@ -44,7 +45,7 @@ func (s *Store) prepare(ctx context.Context, journal Journal, e event) (row, err
 		kind: e.kind, status: e.status, at: e.at.Unix(), times: max(1, e.times), source: e.source,
 		messageID: a.messageID, recipient: a.recipient, domain: cmp.Or(a.domain, a.finalName), host: hostName(e.host),
 		class: string(e.reason.Class), name: e.reason.Name, code: e.reason.Code, words: wordsAbout(e.words, e.recipient, e.final),
-		dead: s.hash(e.dead),
+		dead: s.hash(e.dead), deadDomain: domainOf(e.dead),
 	}
 	if len(e.queueIDs) > 0 {
 		r.queueID = e.queueIDs[0]
@@ -103,11 +104,11 @@ func (r *row) join(sent *Sent) {
 }
 
 const eventColumns = `id, kind, status, at, times, source, certain, next_try, waited, record, queue_id, message_id, recipient,
-	domain, host, sender_domain, client, rules, class, reason, code, words, dead, proven`
+	domain, host, sender_domain, client, rules, class, reason, code, words, dead, proven, dead_domain`
 
 func (r *row) scan(scan func(...any) error) error {
 	return scan(&r.id, &r.kind, &r.status, &r.at, &r.times, &r.source, &r.certain, &r.nextTry, &r.waited, &r.record, &r.queueID, &r.messageID, &r.recipient,
-		&r.domain, &r.host, &r.senderDomain, &r.client, &r.rules, &r.class, &r.name, &r.code, &r.words, &r.dead, &r.proven)
+		&r.domain, &r.host, &r.senderDomain, &r.client, &r.rules, &r.class, &r.name, &r.code, &r.words, &r.dead, &r.proven, &r.deadDomain)
 }
 
 func (r *row) values() []any {
@@ -116,7 +117,7 @@ func (r *row) values() []any {
 		id = r.id
 	}
 	return []any{id, r.kind, r.status, r.at, r.times, r.source, r.certain, r.nextTry, r.waited, r.record, r.queueID, r.messageID, r.recipient,
-		r.domain, r.host, r.senderDomain, r.client, r.rules, r.class, r.name, r.code, r.words, r.dead, r.proven}
+		r.domain, r.host, r.senderDomain, r.client, r.rules, r.class, r.name, r.code, r.words, r.dead, r.proven, r.deadDomain}
 }
 
 // put keeps a row: as it is, or together with what is known of the same recipient
@@ -183,7 +184,7 @@ func merge(known, r row) row {
 	m.queueID, m.messageID, m.host = cmp.Or(m.queueID, r.queueID), cmp.Or(m.messageID, r.messageID), cmp.Or(m.host, r.host)
 	m.domain = cmp.Or(m.domain, r.domain)
 	if r.proven && !known.proven || len(known.dead) == 0 || r.source == sourceLog && !known.proven {
-		m.dead, m.proven = r.dead, r.proven
+		m.dead, m.deadDomain, m.proven = r.dead, r.deadDomain, r.proven
 	}
 	if !strings.Contains("+"+known.source+"+", "+"+r.source+"+") {
 		m.source = known.source + "+" + r.source

@@ -112,4 +112,7 @@ var migrations = []string{`
 `, `
 	CREATE INDEX dmarc_source ON dmarc (source, header_from);
 	CREATE INDEX tls_failure ON tls (domain, result, mx) WHERE result <> 'success';
+`, `
+	ALTER TABLE events ADD COLUMN dead_domain TEXT NOT NULL DEFAULT ''; -- of the address that would be refused
+	UPDATE events SET dead_domain = domain WHERE proven = 1 AND dead = recipient;
 `}

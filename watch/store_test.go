@@ -106,7 +106,7 @@ func TestOpenOld(t *testing.T) {
 	f.ingest(notice("a@example.org", "", "m1@example.org", "b@example.net", "failed", "5.1.1", ""))
 	was := f.all()
 	for _, step := range []string{"DROP INDEX events_dead", "DROP INDEX events_queue_id", "ALTER TABLE events DROP COLUMN dead", "ALTER TABLE events DROP COLUMN proven",
-		"DROP TABLE envelopes", "DROP INDEX dmarc_source", "DROP INDEX tls_failure", "PRAGMA user_version = 1"} {
+		"DROP TABLE envelopes", "DROP INDEX dmarc_source", "DROP INDEX tls_failure", "ALTER TABLE events DROP COLUMN dead_domain", "PRAGMA user_version = 1"} {
 		_, err := f.db.Exec(step)
 		f.check(err)
 	}

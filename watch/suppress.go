@@ -138,7 +138,7 @@ type Suppressed struct {
 func (s *Store) Suppressed(ctx context.Context, journal Journal, within time.Duration, most int) ([]Suppressed, error) {
 	all := []Suppressed{}
 	q := &query{ctx: ctx, db: s.db}
-	q.each("SELECT e.dead, max(e.at), e.domain, e.class, e.reason, e.code, e.queue_id, e.words"+goneSince, func(scan scanner) {
+	q.each("SELECT e.dead, max(e.at), e.dead_domain, e.class, e.reason, e.code, e.queue_id, e.words"+goneSince, func(scan scanner) {
 		var r Suppressed
 		var at int64
 		scan(&r.hash, &at, &r.Domain, &r.Reason.Class, &r.Reason.Name, &r.Reason.Code, &r.QueueID, &r.Words)

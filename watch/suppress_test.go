@@ -202,6 +202,24 @@ func TestSuppressedList(t *testing.T) {
 	}
 }
 
+// Behind an alias of ours it is the last address that is refused, and its domain by
+// which it is shown and let through again.
+func TestSuppressedBehindAlias(t *testing.T) {
+	f := newFixture(t)
+	f.leftTo(Sent{QueueID: "AAAAAA1111", Domains: []string{"example.org"}}, "team@example.org")
+	f.logs("AAAAAA1111: to=<gone@example.net>, orig_to=<team@example.org>, relay=mx[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host said: 550 5.1.1 no such user)")
+	all, err := f.Suppressed(t.Context(), nil, day, 10)
+	f.check(err)
+	if len(all) != 1 || all[0].Domain != "example.net" {
+		t.Errorf("%+v", all)
+	}
+	for domain, want := range map[string]int{"example.org": 0, "example.net": 1} {
+		if n, err := f.ReleaseDomain(t.Context(), domain, day); n != want || err != nil {
+			t.Errorf("%d of %s released, %v", n, domain, err)
+		}
+	}
+}
+
 // Marks are of use as long as a bounce may come, and gone after that.
 func TestEnvelopesAreForgotten(t *testing.T) {
 	f := newFixture(t)
