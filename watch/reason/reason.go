@@ -52,23 +52,31 @@ func Of(status, text string) Reason {
 	}
 	r := Reason{Code: code}
 	r.Class, r.Name = why(code, reply, wordsOf(status, text))
-	if r.Class == Hard && beforeRecipient.MatchString(text) {
-		r.Class, r.Name = Policy, "restricted" // it is about the sender: no recipient was named yet
+	if r.Class == Hard && (beforeRecipient.MatchString(text) || ofSender.MatchString(text)) {
+		r.Class, r.Name = Policy, "restricted"
 	}
 	return r
 }
 
-// beforeRecipient is how Postfix, Exim and others tell at which command they were refused.
+// ofSender is words about our side, with which a user, a mailbox or a domain that does not
+// exist is not the recipient's: taking that off the list would be wrong.
+var ofSender = regexp.MustCompile(`(?i)\bsender(?:'s)? (?:e-?mail|address|domain|mailbox|account|host|verif|call)|\bverify (?:the )?sender|\bcall(?:out|back)\b|` +
+	`\bmail from (?:\S+ (?:refused|rejected)|address|domain)|\breturn[- ]path\b|\bfrom:?(?: header)? (?:address|domain|header)\b|\bsending (?:account|domain|address)\b|` +
+	`\byour (?:domain|ip|host|server|mail server|account)\b|\bauthentication fail|\bpassword\b`)
+
+// beforeRecipient is how Postfix, Exim and others tell at which command they were refused:
+// no recipient was named yet.
 var beforeRecipient = regexp.MustCompile(`(?i)(?:in reply to|after|did not like our) (?:mail from|ehlo|helo)\b`)
 
-// why looks into the table, then at the code, then at the reply code in the words.
+// why looks into the table, then at the code, then at the reply code in the words. Where
+// all that tells is a refusal, weak words tell more.
 func why(code, reply, words string) (Class, string) {
 	temporary := strings.HasPrefix(code, "4") && !strings.HasPrefix(reply, "5") // soft_bounce of Postfix has both
+	var class Class
+	var name string
 	if row, ok := byWords(table, words, temporary); ok {
-		return row.class, row.name
-	}
-	class, name := byCode(code)
-	if class == Unknown {
+		class, name = row.class, row.name
+	} else if class, name = byCode(code); class == Unknown {
 		class, name = byReply(reply)
 	}
 	if class == Unknown || name == "refused" {

@@ -30,13 +30,17 @@ var table = []row{
 	{Policy, "restricted", "", []string{
 		"domain of sender", "sender domain", "sender's domain", "domain of the sender", "unroutable sender", "unrouteable sender", "from: domain is invalid", "permission to post",
 		"groups.google.com/support", "address is not verified", "not accepting mail from", "not accepting mail with", "not accepting messages from", "email address not verified",
+		// About the sender, in the words of other reasons for which recipients are refused.
+		"sender address rejected: user unknown", "sender address rejected: undeliverable", "sender address rejected: unverified", "sender address rejected…does not exist",
+		"sender verify failed", "verification failed for", "unknown sender", "sender unknown", "sender is unknown", "sender does not exist", "sender address does not exist",
+		"invalid dns mx", "dns check failed", "sender address has null mx", "sender address is not allowed",
 	}},
 
 	// The DNS did not answer. Before "host not found", which is for good.
 	{Soft, "dns", "", []string{
 		"host not found, try again", "name service error…try again", "temporary lookup failure", "dns lookup failure",
 		"lowest numbered mx record points to local host", "temporary dns", "dns error", "dns timeout", "host lookup did not complete",
-		"servfail", "domain lookup error", "name server timeout", "name server:…host name lookup failure", "host name lookup failure",
+		"servfail", "domain lookup error", "unexpected name server reply", "failure in name resolution", "name server timeout", "name server:…host name lookup failure", "host name lookup failure",
 	}},
 
 	// What leaves no doubt, before words that it may hold ("not listed in …").
@@ -52,7 +56,7 @@ var table = []row{
 		"[bl2", "[bl0", "(s3140)", "(s3150)", "5.7.511", "[cs01]", "bl000", "hvu:b", "rly:b", "rtr:b", "ipcheck.proofpoint", "csi.cloudmark",
 		"ofr_", "ofr004", "ofr006", "access denied, banned", " ip address…blocked", " ip…is blocked", "your ip…blocked", "client host…blocked", "a problem occurred. (ask your postmaster",
 		"blocked by…your ip", "sender ip…reject", "bad reputation ip",
-		"sc-00", "dy-00", "ou-00", "open relay", "insecure mail relay", "client host rejected: access denied", "blocked for abuse", "refused by blackhole", "blackhole site",
+		"sc-00", "dy-00", "ou-00", "open relay", "insecure mail relay", "client host rejected: access denied", "blocked for abuse", "refused by blackhole", "blackhole site", "intrusion prevention active",
 	}},
 	{Block, "reputation", "", []string{
 		"unusual rate of", "tss0", "low reputation", "poor reputation", "bad reputation", "reputation", "user complaints",
@@ -68,7 +72,7 @@ var table = []row{
 	{Block, "spam", "", []string{
 		"unsolicited", "spam message", "as spam", "is spam", "spam content", "spam detected", "spam score", "looks like spam", "spam-like", "spammy",
 		"considered spam", "classified as spam", "identified as spam", "suspected spam", "spam filter", "spam rejected", "spamassassin", "antispam",
-		"anti-spam", "content rejected", "message content", "mail content denied", "dt:spm", "rejected by content", "high probability of spam",
+		"anti-spam", "content rejected", "message content", "mail content denied", "dt:spm", "suspicious due to the nature", "suspected bounce attacks", "rejected by content", "high probability of spam",
 		"ph01", "phish", "junk mail", "bulk mail rejected", "rejected due to content", "rejected for policy reasons. see", "gtube", "554 5.7.1…spam",
 		"message filtered", "blacklisted url", "uribl", "surbl",
 	}},
@@ -84,13 +88,13 @@ var table = []row{
 		"ptr record", "ptr resource record", "reverse dns", "reverse-dns", "rdns", "reverse lookup", "reverse mapping", "reverse hostname", "no ptr",
 		"cannot find your hostname", "cannot find your reverse", "client host rejected: cannot find", "helo command rejected", "invalid helo", "bad helo",
 		"helo/ehlo", "ehlo/helo", "bad dns", "fqdn required", "need fully-qualified hostname",
-		"ip name lookup failed", "may not be mail exchanger", "unverifyable sending ip", "unverifiable sending ip", "my name was rejected",
+		"ip name lookup failed", "may not be mail exchanger", "unverifyable sending ip", "unverifiable sending ip", "ip name possibly forged", "my name was rejected",
 	}},
 	{Policy, "tls", "", []string{
 		"must issue a starttls", "starttls first", "starttls is required", "tls is required", "tls required", "requires tls", "require tls",
 		"encryption required", "session encryption", "offers no starttls", "offered no starttls", "not offer…starttls", "cannot start tls", "tls handshake",
 		"server certificate", "mta-sts", "tlsa",
-		"does not support tls", "doesn't support tls",
+		"does not support tls", "doesn't support tls", "must support tls", "certificate has expired", "starttls-not-supported", "certificate-host-mismatch", "certificate-expired",
 		"over a tls",
 	}},
 	{Policy, "too_big", "", []string{
@@ -98,13 +102,13 @@ var table = []row{
 		"exceeds size limit", "exceeds maximum message size", "exceeds fixed maximum", "exceeds the maximum", "maximum message size", "size limit exceeded for message",
 		"message length exceeds", "message file too big", "too large to send", "file size limit", "larger than the current system limit",
 		"resolver.rst.sendsizelimit", "resolver.rst.recipsizelimit", "sizelimit",
-		"mail size limit exceeded", "message size limit exceeded", "line limit exceeded", "maximum size", "maximum allowed size",
+		"mail size limit exceeded", "size violation", "message size limit exceeded", "line limit exceeded", "maximum size", "maximum allowed size",
 	}},
 	{Policy, "malformed", "", []string{
 		"rfc 5322", "rfc 2822", "rfc 822", "rfc5322", "rfc2822", "rfc 5321", "not rfc", "rfc-compliant", "non-compliant", "valid from header", "missing…header", "missing a valid",
 		"header…missing", "invalid header", "malformed", "bare lf", "bare <lf>", "bare cr", "bare newline", "line too long", "lines longer than",
 		"line length", "duplicate…header", "multiple…header", "messageid", "message-id header", "date header", "mime error", "nul characters",
-		"null character", "invalid characters", "illegal 8-bit", "smtputf8", "8bitmime",
+		"null character", "invalid characters", "non-ascii addresses", "illegal 8-bit", "smtputf8", "8bitmime",
 		"protocol violation", "header error", "mime malformed",
 		"without to: field", "without a to",
 	}},
@@ -121,7 +125,7 @@ var table = []row{
 	{Policy, "restricted", "", []string{
 		"resolver.rst.notauthorized", "resolver.rst.authrequired", "resolver.rst.restricted", "restricted to", "not authorized to send", "not allowed to send", "delivery not authorized",
 		"only accepts…from", "permitted senders", "sender not authenticated for group", "sender address rejected", "sender rejected", "sender denied", "authentication required",
-		"5.7.124", "5.7.133", "5.7.134", "5.7.135", "5.7.136", "not permitted to send", "does not accept messages from", "sender verify failed",
+		"5.7.124", "5.7.133", "5.7.134", "5.7.135", "5.7.136", "not permitted to send", "does not accept messages from",
 	}},
 
 	// The recipient's mailbox, for the time being.
@@ -131,16 +135,16 @@ var table = []row{
 		"max message per connection", "connection limit", "connections from your", "sending limit", "frequency limited", "frequency is limited", "4.7.500", "server busy…(s77714)", "(s77714)",
 		"(s775b)", "rl000", "deferred due to volume", "message rate", "sending quota", "daily quota", "sending limit exceeded",
 		"relay quota",
-		"daily limit", "hourly limit",
+		"daily limit", "hourly limit", "exceeded their limit for the number of messages",
 	}},
 	{Soft, "mailbox_full", "", []string{
 		"mailbox full", "mailbox is full", "mailbox…is full", "inbox is full", "over quota", "overquota", "over the quota", "quota exceeded", "exceeded…quota", "exceeds…quota",
 		"quota", "out of storage", "exceeded storage", "storage limit", "storage allocation", "mailbox size limit", "mailfolder is full", "user is over the limit",
 		"not enough space", "not enough storage", "insufficient space", "insufficient storage in mailbox", "mailbox has exceeded", "maildir over", "disk full",
-		"too many messages in the mailbox", "messages in recipient's mailbox", "too much mail stored", "mailbox limit", "casilla de mail agotado",
+		"too many messages in the mailbox", "messages in recipient's mailbox", "too much mail stored", "mailbox limit", "casilla de mail agotado", "postfach ist voll", "postfach…ist voll", "mailbox ist voll", "speicherplatz", "boîte…pleine", "boite…pleine", "messagerie…pleine", "buzón…lleno", "buzon…lleno", "casella…piena", "caixa…cheia", "caixa…lotada", "postvak…is vol", "postbus…is vol", "skrzynka…pełna", "przepełnion", "переполнен", "邮箱已满", "邮箱空间", "信箱已滿", "信箱空間", "メールボックスが一杯", "メールボックスの容量",
 	}},
 	{Soft, "greylisted", "4", []string{
-		"greylist", "graylist", "grey-list", "grey list", "gray-list", "postgrey", "please try again in…minutes", "try again in…seconds", "retry in…seconds",
+		"greylist", "graylist", "[gl0", "grey-list", "grey list", "gray-list", "postgrey", "please try again in…minutes", "try again in…seconds", "retry in…seconds",
 		"try again after", "retry later…first time", "first attempt",
 	}},
 
@@ -185,7 +189,7 @@ var table = []row{
 	}},
 	{Soft, "expired", "", []string{
 		"delivery time expired", "message expired", "has expired", "retry timeout exceeded", "in the queue too long", "retry time not reached for any host after a long failure",
-		"cannot send message for", "could not be delivered for", "could not deliver for", "delivery has been attempted for", "message timed out", "queue expired", "queue.expired", "not deliver the message in the time limit", "undelivered after",
+		"cannot send message for", "could not be delivered for", "could not deliver for", "delivery has been attempted for", "message timed out", "queue expired", "queue.expired", "not deliver the message in the time limit", "undelivered after", "delivery expired", "message too old",
 		"envelope expired", "multiple retries", "failed…attempts", "has been delayed", "been postponed", "not yet been delivered", "will be retried", "not been collected", "allowed queue period", "retry timeout", "was aborted after", "maximum delivery attempts",
 	}},
 	{Soft, "system", "4", []string{
@@ -226,7 +230,7 @@ func byCode(code string) (Class, string) {
 		return Policy, "loop"
 	case "4.7":
 		return Soft, "expired"
-	case "5.3":
+	case "5.3", "2.121", "2.122": // Exchange Online: too much mail for this recipient
 		return Soft, "rate_limited"
 	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.26":
 		return Policy, "authentication"
@@ -234,7 +238,7 @@ func byCode(code string) (Class, string) {
 		return Policy, "reverse_dns"
 	case "7.28":
 		return Block, "reputation"
-	case "7.10", "7.29", "7.30":
+	case "7.10", "7.29", "7.30", "7.321", "7.322", "7.323", "7.324", "7.325": // the last five: Exchange Online, by DANE
 		return Policy, "tls"
 	case "1.7", "1.8", "7.27":
 		return Policy, "restricted"
