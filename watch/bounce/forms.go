@@ -306,7 +306,10 @@ func dominoForm(l *letter) []Recipient {
 	if !ok {
 		return nil
 	}
-	who, because, _ := strings.Cut(after, "because:")
+	who, because, ok := strings.Cut(after, "because:")
+	if !ok {
+		return nil // a sentence of somebody else
+	}
 	var found []Recipient
 	for _, address := range addresses(who) {
 		found = append(found, Recipient{Final: address, Diagnostic: firstParagraph(because)})

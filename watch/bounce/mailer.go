@@ -21,7 +21,8 @@ func fromMailer(message *parts.Part) bool {
 	if isSystem(from) {
 		return true
 	}
-	return undelivered.MatchString(h.Get("Subject")) && (h.Get("Return-Path") == "<>" || h.Get("In-Reply-To") == "")
+	subject := h.Get("Subject")
+	return undelivered.MatchString(subject) && (h.Get("Return-Path") == "<>" || h.Get("In-Reply-To") == "" && !passedOn.MatchString(subject))
 }
 
 // isDaemon reports whether From, in lower case, is of nobody but a mail system. Some

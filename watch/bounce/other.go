@@ -115,7 +115,7 @@ func (l *letter) alike(known, named []string) []string {
 func (l *letter) named() []string {
 	var all, own []string
 	mine := l.own()
-	for line := range strings.Lines(l.text) {
+	for line := range strings.Lines(instead.ReplaceAllString(l.text, "")) {
 		if len(all)+len(own) >= maxRecipients {
 			break
 		}
@@ -147,7 +147,9 @@ var (
 	aboutSender = regexp.MustCompile(`(?i)^[\s>*-]*(?:from|sender|original sender|return-path|reply-to|mail from|message-id|in-reply-to|references|envelope[- ]from|(?:>>> )?mail from|contact|system contact|550-f=)\b ?:|mail from:`)
 	inSummary   = regexp.MustCompile(`(?i)^[\s>]*(?:to|cc)[ \t]*:|mail from `)
 	helper      = regexp.MustCompile(`(?i)^(?:postmaster|post_master|mailer-daemon|abuse|support|helpdesk|hostmaster|webmaster)@|//|\?`)
-	standing    = regexp.MustCompile(`(?im)^[ \t>*•-]*(?:[a-z' ]{0,40}(?:recipients?|user|userid|address|to|for|failed|attempts|mailbox|size|rcpt to|account)(?: \w+)?[ \t]*:[ \t]*)?["'<(]*([^\s<>()\[\]:;@\\,"']{1,64}@[^\s<>()\[\]:;@\\,"']{1,253}?)[">').]*(?:[ \t]*[:;,\[(=-].*|[ \t]+\.\.\. .*)?[ \t]*$`)
+	// instead is whom to turn to.
+	instead  = regexp.MustCompile(`(?i)\b(?:contact|write to|wenden sie sich(?: bitte)? an|kontaktieren sie(?: bitte)?|schreiben sie(?: bitte)? an|contacte[rz]?|contactar(?: con)?|contattare|scrivere a|contact op met)[\s:<]{1,5}[^\s<>@]{1,64}@[^\s<>]{1,253}`)
+	standing = regexp.MustCompile(`(?im)^[ \t>*•-]*(?:[a-z' ]{0,40}(?:recipients?|user|userid|address|to|for|failed|attempts|mailbox|size|rcpt to|account)(?: \w+)?[ \t]*:[ \t]*)?["'<(]*([^\s<>()\[\]:;@\\,"']{1,64}@[^\s<>()\[\]:;@\\,"']{1,253}?)[">').]*(?:[ \t]*[:;,\[(=-].*|[ \t]+\.\.\. .*)?[ \t]*$`)
 )
 
 // standing is those of some addresses that stand at the head of a line, alone or

@@ -52,6 +52,9 @@ var answer = anyOf(`^\W*(` + strings.Join([]string{
 	`quarantine`, `spam (digest|report|quarantine)`, `postfix smtp server: errors`, `.{0,80}awaits moderator approval`,
 }, "|") + `)`)
 
+// passedOn is how subjects begin of what a person answered or passed on.
+var passedOn = anyOf(`^\s*(?:re|aw|sv|vs|fwd?|wg|tr|rv|enc|doorst|vb|пересл?|转发|轉寄|転送)\s*[:：]`)
+
 // failure is words of mail systems that give up.
 var failure = anyOf(
 	`(could not|couldn't|can ?not|can't|was not|wasn't|were not|weren't|not been|unable to|not able to|failed to|impossible to|never|not) (be )?(deliver|reach|receive|sent|accept)`,
