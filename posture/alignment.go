@@ -31,7 +31,7 @@ func (c *covered) differs(ctx context.Context) {
 		return
 	}
 	c.add("dmarc_differs", Warn, text,
-		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", c.line(ctx, c.pair.From, c.own(ctx)))
+		"receivers differ in what they apply, until all have changed over", "publish a record at the domain itself, which both find first", c.line(c.pair.From, c.own(ctx)))
 }
 
 // own is a record for the domain itself, that asks for what it is covered by: the policy of

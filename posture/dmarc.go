@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/miekg/dns"
-
 	"pratique/posture/dmarc"
 )
 
@@ -38,7 +36,7 @@ func (c *covered) add(code string, s Status, found, means, do string, publish ..
 
 func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 	c := &covered{audit: a, pair: p, walk: dmarc.Walk(ctx, a.dns, p.From), suffix: dmarc.BySuffix(ctx, a.dns, p.From), exists: a.exists(ctx, p.From)}
-	c.strays(ctx)
+	c.strays()
 	if c.walk.Unknown != nil && c.walk.Record == nil {
 		c.add("dmarc_unknown", Unknown, "whether a record covers the domain is not known: "+c.walk.Unknown.Error(), "", "")
 		return c.findings
@@ -61,11 +59,8 @@ func (a *audit) dmarcOf(ctx context.Context, p Pair) []Finding {
 	return c.findings
 }
 
-// line is the line that publishes a record for a domain: where a CNAME leads, if it leads
-// to a record.
-func (c *covered) line(ctx context.Context, domain, record string) string {
-	return txtLine(c.placeOf(ctx, "_dmarc."+domain), record)
-}
+// line is the line that publishes a record for a domain.
+func (c *covered) line(domain, record string) string { return txtLine("_dmarc."+domain, record) }
 
 // exists reports whether a name has addresses or exchangers; what is not known counts as there.
 func (a *audit) exists(ctx context.Context, domain string) bool {
@@ -76,14 +71,14 @@ func (a *audit) exists(ctx context.Context, domain string) bool {
 
 // strays names records that are passed over: several at one name, and texts that
 // were meant to be one.
-func (c *covered) strays(ctx context.Context) {
+func (c *covered) strays() {
 	for _, s := range c.walk.Steps {
 		for _, text := range s.Others {
-			c.stray(ctx, s, text)
+			c.stray(s, text)
 		}
 		if len(s.Texts) > 1 {
 			c.add("dmarc_several", Fail, fmt.Sprintf("there are %d DMARC records at _dmarc.%s", len(s.Texts), s.Domain),
-				"receivers take none of them (RFC 9989 4.10)", "leave one of them; the record here asks for what the weakest of them does, and sends reports to where all of them do", c.line(ctx, s.Domain, dmarc.Merge(s.Texts)))
+				"receivers take none of them (RFC 9989 4.10)", "leave one of them; the record here asks for what the weakest of them does, and sends reports to where all of them do", c.line(s.Domain, dmarc.Merge(s.Texts)))
 			c.findings[len(c.findings)-1].Details = s.Texts
 		}
 	}
@@ -91,13 +86,13 @@ func (c *covered) strays(ctx context.Context) {
 
 // stray tells of a text that was meant to be a record. Written as one beside another one it
 // would undo both.
-func (c *covered) stray(ctx context.Context, s dmarc.Step, text string) {
+func (c *covered) stray(s dmarc.Step, text string) {
 	found := fmt.Sprintf("%.60q at _dmarc.%s is no DMARC record: %s", text, s.Domain, dmarc.Resembles(text))
 	if len(s.Texts) > 0 {
 		c.add("dmarc_beside", Info, found, "receivers pass it over; there may be one record, and another one is there", "take it out")
 		return
 	}
-	c.add("dmarc_resembles", Fail, found, "receivers pass it over", "write it as a record, in its place", c.line(ctx, s.Domain, dmarc.Merge(s.Others)))
+	c.add("dmarc_resembles", Fail, found, "receivers pass it over", "write it as a record, in its place", c.line(s.Domain, dmarc.Merge(s.Others)))
 }
 
 // passedOver reports that there are records, which receivers pass over.
@@ -119,16 +114,13 @@ func (c *covered) missing(ctx context.Context) {
 	c.add("no_dmarc", Fail, "no DMARC record covers the domain: "+c.path(),
 		"Gmail (5.7.40), Yahoo and Microsoft (5.7.515) want one for bulk mail, and anyone may use the domain in From",
 		"publish a record that only asks for reports, to a mailbox that is there; look at these, then raise p= to quarantine and reject",
-		c.line(ctx, org, c.suggestion(ctx, org)))
+		c.line(org, c.suggestion(ctx, org)))
 	c.findings[len(c.findings)-1].Details = c.misplaced(ctx, org)
 }
 
 // misplaced tells of records that stand where nobody looks for them.
 func (c *covered) misplaced(ctx context.Context, org string) []string {
 	var details []string
-	if answer, err := c.dns.Ask(ctx, "_dmarc."+org, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 {
-		details = append(details, fmt.Sprintf("_dmarc.%s is a CNAME that leads to %s, where there is no record: have it published there, or publish the one here in place of the CNAME", org, answer.Name))
-	}
 	for _, wrong := range []struct{ name, why string }{
 		{"_dmarc." + org + "." + org, "the domain stands in its name twice, for the form adds it by itself. Enter _dmarc"},
 		{"dmarc." + org, "the underscore is missing. Enter _dmarc"},
@@ -178,7 +170,7 @@ func (c *covered) record(ctx context.Context) {
 			s = Info
 		}
 		if i == len(r.Problems)-1 { // what mends all of them
-			do, publish = "mend the record", []string{c.line(ctx, c.home(), c.mended(ctx, *r))}
+			do, publish = "mend the record", []string{c.line(c.home(), c.mended(ctx, *r))}
 			if r.Percent < 100 {
 				do = "once the reports show that all your mail is aligned, mend the record: without pct= receivers by RFC 7489 apply the policy to all of it, too; until then add t=y"
 			}
@@ -201,19 +193,19 @@ func (c *covered) advise(ctx context.Context, r dmarc.Record, policy dmarc.Polic
 			"once the reports show that all your mail is aligned, publish p=reject", c.raised(ctx, r, dmarc.Reject))
 	case r.Testing:
 		c.add("dmarc_testing", Warn, fmt.Sprintf("t=y: the policy is %s, and receivers are asked to apply %s", policy, policy.Weakened()),
-			"", "take t=y out once the reports show that all your mail is aligned", c.changed(ctx, r, func(r *dmarc.Record) { r.Testing = false }))
+			"", "take t=y out once the reports show that all your mail is aligned", c.changed(r, func(r *dmarc.Record) { r.Testing = false }))
 	}
 	if c.walk.Own() && r.SP != "" && r.SP.Weaker(r.P) {
 		c.add("dmarc_subdomains", Warn, fmt.Sprintf("sp=%s is weaker than p=%s", r.SP, r.P), "whoever forges takes a subdomain", "leave sp= out, or raise it",
-			c.changed(ctx, r, func(r *dmarc.Record) { r.SP = "" }))
+			c.changed(r, func(r *dmarc.Record) { r.SP = "" }))
 	}
 	if r.NP != "" && r.NP.Weaker(r.For(false, true)) {
 		c.add("dmarc_subdomains", Warn, fmt.Sprintf("np=%s is weaker than the policy of subdomains that exist", r.NP), "whoever forges takes a subdomain that does not exist", "np=reject harms no mail",
-			c.changed(ctx, r, func(r *dmarc.Record) { r.NP = dmarc.Reject }))
+			c.changed(r, func(r *dmarc.Record) { r.NP = dmarc.Reject }))
 	}
 	if r.PSD == "y" && c.walk.Own() {
 		c.add("dmarc_psd", Warn, "psd=y says that the domain is a public suffix, below which others have their domains", "nothing but mail of the domain itself is aligned with it", "take psd=y out, unless you run a registry",
-			c.changed(ctx, r, func(r *dmarc.Record) { r.PSD = "u" }))
+			c.changed(r, func(r *dmarc.Record) { r.PSD = "u" }))
 	}
 	if len(c.pair.Signed) == 0 && dmarc.None.Weaker(policy) {
 		c.add("dmarc_without_dkim", Warn, fmt.Sprintf("the policy is %s, and mail of the domain is not signed", policy), "what is forwarded passes neither SPF nor DKIM, and is lost", "make keys: pratique keys new "+c.pair.From)
@@ -222,14 +214,14 @@ func (c *covered) advise(ctx context.Context, r dmarc.Record, policy dmarc.Polic
 
 // changed is the line that publishes the record with a change. The record of a public
 // suffix is not ours to change: then it is one of our own beside it.
-func (c *covered) changed(ctx context.Context, r dmarc.Record, change func(*dmarc.Record)) string {
+func (c *covered) changed(r dmarc.Record, change func(*dmarc.Record)) string {
 	change(&r)
-	return c.line(ctx, c.home(), r.String())
+	return c.line(c.home(), r.String())
 }
 
 // raised is the line that publishes a policy for the domain, in the tag that has it now.
 func (c *covered) raised(ctx context.Context, r dmarc.Record, to dmarc.Policy) string {
-	return c.changed(ctx, r, func(r *dmarc.Record) {
+	return c.changed(r, func(r *dmarc.Record) {
 		switch {
 		case c.home() != c.walk.At:
 			*r = dmarc.Parse(c.suggestion(ctx, c.home()))

@@ -12,7 +12,7 @@ import (
 func (c *covered) reports(ctx context.Context, r dmarc.Record) {
 	if len(r.RUA) == 0 {
 		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
-			"add an address for aggregate reports, of a mailbox that is there", c.line(ctx, c.home(), c.mended(ctx, r)))
+			"add an address for aggregate reports, of a mailbox that is there", c.line(c.home(), c.mended(ctx, r)))
 	}
 	for _, report := range r.RUA {
 		c.reportTo(ctx, "rua", report)

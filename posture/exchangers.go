@@ -31,13 +31,12 @@ func (a *audit) mx(ctx context.Context, domain string) []Finding {
 	if len(exchangers) == 0 {
 		return a.withoutMX(ctx, domain, about)
 	}
-	line := domain + ". IN MX 10 " + orExample(a.Hostname) + "."
 	if slices.ContainsFunc(exchangers, isNull) {
 		text := "the domain says that it takes no mail (null MX, RFC 7505), and mail is sent from it"
 		if len(exchangers) > 1 {
 			text = "a null MX stands beside other MX records, which contradict it (RFC 7505 3)"
 		}
-		return about("null_mx", Fail, text, "receivers refuse mail from a sender that can't be answered (RFC 7505 4.2: 550 5.7.27)", "take the null MX out, or use another domain", line)
+		return about("null_mx", Fail, text, "receivers refuse mail from a sender that can't be answered (RFC 7505 4.2: 550 5.7.27)", "take the null MX out, or use another domain", mxLine(domain, usualPreference, a.Hostname)...)
 	}
 	var found []Finding
 	var names []string
@@ -62,19 +61,30 @@ func (a *audit) mx(ctx context.Context, domain string) []Finding {
 	return append(found, about("mx_ok", OK, "MX "+strings.Join(names, ", "), "", "")...)
 }
 
+// usualPreference is that of an only MX.
+const usualPreference = 10
+
+// mxLine is the line of a zone file that names a host as MX; there is none if the host is not known.
+func mxLine(domain string, preference uint16, host string) []string {
+	if !isFull(host) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s. IN MX %d %s.", domain, preference, host)}
+}
+
 func isNull(mx *dns.MX) bool { return mx.Mx == "." }
 
 // withoutMX judges a domain without MX: its address takes its place (RFC 5321 5.1).
 func (a *audit) withoutMX(ctx context.Context, domain string, about func(string, Status, string, string, string, ...string) []Finding) []Finding {
 	addrs, err := a.dns.AllAddresses(ctx, domain)
-	line := domain + ". IN MX 10 " + orExample(a.Hostname) + "."
+	line := mxLine(domain, usualPreference, a.Hostname)
 	switch {
 	case len(addrs) > 0:
-		return about("implicit_mx", Warn, "there is no MX, only the address "+join(addrs), "replies and bounces go to that host, if it takes mail at all; some receivers distrust such senders", "publish an MX", line)
+		return about("implicit_mx", Warn, "there is no MX, only the address "+join(addrs), "replies and bounces go to that host, if it takes mail at all; some receivers distrust such senders", "publish an MX: a host that takes mail for the domain", line...)
 	case err != nil:
 		return about("mx_unknown", Unknown, "there is no MX, and "+err.Error(), "", "")
 	}
-	return about("no_mx", Fail, "there is neither MX nor address", "receivers refuse mail from a domain that can't be answered (Postfix: reject_unknown_sender_domain)", "publish an MX", line)
+	return about("no_mx", Fail, "there is neither MX nor address", "receivers refuse mail from a domain that can't be answered (Postfix: reject_unknown_sender_domain)", "publish an MX: a host that takes mail for the domain", line...)
 }
 
 // target looks at a host that an MX names, and reports whether it is of use.
@@ -82,13 +92,12 @@ func (a *audit) target(ctx context.Context, domain string, preference uint16, na
 	about := func(code string, s Status, found, means, do string, publish ...string) []Finding {
 		return []Finding{{Topic: "mx", Subject: domain, Code: code, Status: s, Found: "its MX " + name + " " + found, Means: means, Do: do, Publish: publish}}
 	}
-	line := func(to string) string { return fmt.Sprintf("%s. IN MX %d %s.", domain, preference, to) }
 	const lost = "replies and bounces to the domain are lost, and receivers that look refuse its mail"
 	if _, err := netip.ParseAddr(name); err == nil {
-		return about("mx_is_address", Fail, "is an address, and must be a name (RFC 1035 3.3.9)", "most senders can't deliver there", "name a host, in its place", line(orExample(a.Hostname))), false
+		return about("mx_is_address", Fail, "is an address, and must be a name (RFC 1035 3.3.9)", "most senders can't deliver there", "name a host, in its place", mxLine(domain, preference, a.Hostname)...), false
 	}
 	if !strings.Contains(name, ".") {
-		return about("mx_not_public", Fail, "is no name of the public DNS", lost, "name a host by its full name, in its place", line(orExample(a.Hostname))), false
+		return about("mx_not_public", Fail, "is no name of the public DNS", lost, "name a host by its full name, in its place", mxLine(domain, preference, a.Hostname)...), false
 	}
 	alias, aliasErr := a.dns.Ask(ctx, name, dns.TypeA)
 	addrs, err := a.dns.AllAddresses(ctx, name)
@@ -98,7 +107,7 @@ func (a *audit) target(ctx context.Context, domain string, preference uint16, na
 	case len(addrs) == 0:
 		return about("mx_without_address", Fail, "has no address", lost, "publish the address, or take the MX out"), false
 	case aliasErr == nil && len(alias.Aliases) > 0:
-		return about("mx_is_alias", Warn, "is a CNAME, which it must not be (RFC 2181 10.3)", "some senders do not deliver there", "name the host that it leads to, in its place", line(alias.Name)), true
+		return about("mx_is_alias", Warn, "is a CNAME, which it must not be (RFC 2181 10.3)", "some senders do not deliver there", "name the host that it leads to, in its place", mxLine(domain, preference, alias.Name)...), true
 	}
 	return a.targetAddresses(addrs, about)
 }

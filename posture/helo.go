@@ -93,7 +93,7 @@ func (a *audit) heloMatches(ctx context.Context, addrs []netip.Addr, err error, 
 // heloSPF evaluates the SPF record of the HELO name, which bounces are held to (RFC 7208 2.4).
 func (a *audit) heloSPF(ctx context.Context, addrs []netip.Addr) []Finding {
 	var found []Finding
-	for _, addr := range a.Addresses {
+	for _, addr := range a.public() {
 		v := spf.Check(ctx, a.dns, spf.Sender{Addr: addr, Helo: a.Hostname}, a.Hostname)
 		f := Finding{Topic: "helo", Subject: a.Hostname, Code: "helo_spf_" + string(v.Result)}
 		switch v.Result {
@@ -102,30 +102,31 @@ func (a *audit) heloSPF(ctx context.Context, addrs []netip.Addr) []Finding {
 		case spf.None:
 			f.Status, f.Found = Info, "the HELO name has no SPF record"
 			f.Means = "bounces (null sender) are not authenticated by SPF"
-			f.Publish = a.heloRecord(ctx, addrs)
+			a.heloRecord(ctx, addrs, &f)
 			return append(found, f)
 		case spf.TempError:
 			f.Status, f.Found = Unknown, "its SPF record can't be evaluated: "+v.Text
 		default:
 			f.Status, f.Found = Warn, fmt.Sprintf("its SPF record says %s for %s: %s", v.Result, addr, reason(v))
-			f.Means, f.Do = "bounces (null sender) may be refused", "the record here takes the place of the one there"
-			f.Publish = a.heloRecord(ctx, addrs)
+			f.Means = "bounces (null sender) may be refused"
+			a.heloRecord(ctx, addrs, &f)
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// heloRecord is the line that publishes an SPF record for the HELO name, in place of the
-// one there, if there is one. Without one, the name's own addresses will do.
-func (a *audit) heloRecord(ctx context.Context, addrs []netip.Addr) []string {
+// heloRecord adds to a finding the line that publishes an SPF record for the HELO name, in
+// place of the one there, if there is one. Without one, the name's own addresses will do.
+func (a *audit) heloRecord(ctx context.Context, addrs []netip.Addr, f *Finding) {
 	s := spf.Look(ctx, a.dns, a.Hostname)
 	led := !slices.ContainsFunc(a.public(), func(addr netip.Addr) bool { return !slices.Contains(addrs, addr) })
 	if s.Has(spf.NoRecord) && led {
-		return []string{txtLine(a.Hostname, "v=spf1 a -all")}
+		f.Publish = []string{txtLine(a.Hostname, "v=spf1 a -all")}
+		return
 	}
 	if mended, ok := spf.Mend(ctx, a.dns, s, a.Hostname, a.public()); ok {
-		return []string{txtLine(a.Hostname, mended.Text)}
+		f.Publish = []string{txtLine(a.Hostname, mended.Text)}
+		f.Do = inPlace(f.Do, len(s.Texts)+len(s.Resembling), mended.Left)
 	}
-	return nil
 }

@@ -24,8 +24,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"pratique/posture/blocklist"
 	"pratique/posture/lookup"
 	"pratique/signing"
@@ -162,6 +160,7 @@ func Run(ctx context.Context, e Env, s Subject) Report {
 	for _, found := range a.together(ctx) {
 		r.Findings = append(r.Findings, found...)
 	}
+	a.place(ctx, r.Findings)
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Compare(slices.Index(Topics(), a.Topic), slices.Index(Topics(), b.Topic))
 	})
@@ -216,15 +215,6 @@ func (r Report) Undecided(topic, subject string) bool {
 // public returns the sending addresses that receivers may see.
 func (a *audit) public() []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(a.Addresses), func(addr netip.Addr) bool { return !public(addr) })
-}
-
-// placeOf returns where the TXT records of a name are: the name itself, or where its CNAME
-// leads, beside which nothing can be published (RFC 1034 3.6.2).
-func (a *audit) placeOf(ctx context.Context, name string) string {
-	if answer, err := a.dns.Ask(ctx, name, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 && len(answer.Records) > 0 {
-		return answer.Name
-	}
-	return name
 }
 
 // domains returns every domain that mail is sent as, once each: of From and of MAIL FROM.

@@ -36,12 +36,17 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		}
 	}
 	// Where the provider's CNAME leads, if there is one (RFC 2317).
-	line := func(name string) string { return fmt.Sprintf("%s. IN PTR %s.", answer.Name, orExample(name)) }
+	line := func(name string) []string {
+		if !isFull(name) {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s. IN PTR %s.", answer.Name, name)}
+	}
 	if len(names) == 0 {
 		f := about("no_ptr", Fail, "the address has no name in the reverse DNS")
 		f.Means = "Gmail (550 5.7.25), Yahoo, Microsoft, Apple and many others refuse mail from such an address"
 		f.Do = "have whoever gave you the address (provider, hoster) set its PTR record"
-		f.Publish = []string{line(a.Hostname)}
+		f.Publish = line(a.Hostname)
 		return append(found, f)
 	}
 	confirmed, others := a.confirm(ctx, addr, names)
@@ -51,9 +56,9 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		f.Means = "receivers look at any one of them, or at none"
 		f.Do = "leave one PTR record, that of the HELO name"
 		if slices.Contains(confirmed, a.Hostname) {
-			f.Publish = []string{line(a.Hostname)}
+			f.Publish = line(a.Hostname)
 		} else if len(confirmed) > 0 {
-			f.Publish = []string{line(confirmed[0])}
+			f.Publish = line(confirmed[0])
 		}
 		found = append(found, f)
 	}
@@ -66,7 +71,7 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 			f.Means = "many receivers take mail from such names for that of an infected home computer"
 			f.Do = "have the PTR record set to a name of your own, that leads back to the address, and is said in HELO"
 			if a.Hostname != name {
-				f.Publish = []string{line(a.Hostname)}
+				f.Publish = line(a.Hostname)
 			}
 			return append(found, f)
 		}

@@ -69,7 +69,7 @@ func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 	for i, f := range found {
 		stays := slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found })
 		if f.bad() && !stays {
-			found[i].Publish = []string{txtLine(a.placeOf(ctx, s.Domain), mended.Text)}
+			found[i].Publish = []string{txtLine(s.Domain, mended.Text)}
 			found[i].Do = inPlace(f.Do, before, mended.Left)
 		}
 	}

@@ -68,7 +68,7 @@ func (a *audit) firstPolicy(ctx context.Context, domain string) []string {
 		lines = append(lines, "mx: "+strings.ToLower(strings.TrimSuffix(mx.Mx, ".")))
 	}
 	if len(exchangers) == 0 {
-		lines = append(lines, "mx: "+orExample(a.Hostname))
+		lines = append(lines, "mx: (the host that takes mail for the domain)")
 	}
 	return append(lines, "max_age: 604800")
 }

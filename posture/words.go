@@ -23,13 +23,8 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// orExample stands in a record for a name that is not known.
-func orExample(name string) string {
-	if !strings.Contains(name, ".") {
-		return "mail.example.org"
-	}
-	return name
-}
+// isFull reports whether a name is a full one, and not empty or that of a host alone.
+func isFull(name string) bool { return strings.Contains(name, ".") }
 
 func join(addrs []netip.Addr) string {
 	texts := make([]string, len(addrs))
