@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ var (
 	errDeep     = errors.New("is nested deeper than any report")
 	errLong     = errors.New("has an element larger than any report's")
 	errNone     = errors.New("is no aggregate report")
+	errCut      = errors.New("ends before its end: it was cut off on the way")
 )
 
 // Recognise reports whether data begins as XML does, in any charset that Parse reads.
@@ -39,10 +41,12 @@ func Recognise(data []byte) bool {
 // Parse reads the XML of a report. What stands around the report itself is passed over:
 // some wrap it into an element that they do not close.
 func Parse(data []byte) (*Report, error) {
-	data = toUTF8(data)
+	data = declaration.ReplaceAll(toUTF8(data), nil) // it told the charset, and XML 1.1 is read all the same
 	r, err := parse(data)
-	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) && addressTag.Match(data) {
-		r, err = parse(addressTag.ReplaceAll(data, []byte("&lt;$1&gt;")))
+	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
+		if mended := mend(data); !bytes.Equal(mended, data) {
+			r, err = parse(mended)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read a DMARC report: %w", err)
@@ -50,8 +54,42 @@ func Parse(data []byte) (*Report, error) {
 	return r, nil
 }
 
-// addressTag is an address in angle brackets, as some have it in email, where it is no tag.
-var addressTag = regexp.MustCompile(`<([^\s<>/@]{1,64}@[^\s<>/@]{1,253})>`)
+var declaration = regexp.MustCompile(`\A\s*<\?xml\b[^>]{0,200}\?>`)
+
+// mend escapes what some senders write into names and links of a report as it stands,
+// and leaves out what may not be in XML (XML 1.0 2.2).
+func mend(data []byte) []byte {
+	if bytes.Count(data, []byte("&")) > maxMended {
+		return data
+	}
+	data = addressTag.ReplaceAll(data, []byte("&lt;$1&gt;"))
+	data = ampersand.ReplaceAllFunc(data, func(found []byte) []byte {
+		switch string(found) {
+		case "&amp;", "&lt;", "&gt;", "&quot;", "&apos;":
+			return found
+		}
+		if len(found) > 1 && found[1] == '#' {
+			return found
+		}
+		return append([]byte("&amp;"), found[1:]...)
+	})
+	return bytes.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' {
+			return -1
+		}
+		return r
+	}, data)
+}
+
+// maxMended is how many ampersands are mended: each makes the report longer.
+const maxMended = 100_000
+
+var (
+	// An address in angle brackets, as some have it in email, where it is no tag.
+	addressTag = regexp.MustCompile(`<([^\s<>/@]{1,64}@[^\s<>/@]{1,253})>`)
+	// An ampersand, with the reference that it begins, if it does.
+	ampersand = regexp.MustCompile(`&(?:[A-Za-z]{2,8};|#[0-9]{1,7};|#x[0-9A-Fa-f]{1,6};)?`)
+)
 
 func parse(data []byte) (*Report, error) {
 	in := &tokens{data: data}
@@ -62,7 +100,7 @@ func parse(data []byte) (*Report, error) {
 		in.end = min(len(data), in.at+maxToken)
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
-			return nil, errNone
+			return nil, p.ended()
 		}
 		if err == nil {
 			err = p.token(token)
@@ -72,6 +110,14 @@ func parse(data []byte) (*Report, error) {
 		}
 	}
 	return &p.report, nil
+}
+
+// ended is what is wrong with data that ends without a report, or within one.
+func (p *parser) ended() error {
+	if len(p.path) > 0 {
+		return errCut
+	}
+	return errNone
 }
 
 // tokens is XML of which no more is read for one token than any report needs: an element
@@ -244,12 +290,15 @@ const maxCount = 1 << 40
 
 // count reads a number of messages; 0 if it is none.
 func count(text string) int {
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(whole(text))
 	if err != nil || n < 0 || n > maxCount {
 		return 0
 	}
 	return n
 }
+
+// whole returns a number without the ".0" that some put behind it.
+func whole(text string) string { return strings.TrimSuffix(text, ".0") }
 
 // percent reads pct; 100 if it is none (RFC 7489 6.3).
 func percent(text string) int {
@@ -263,7 +312,7 @@ func percent(text string) int {
 // moment reads a time, in seconds since 1970 or, as some have it, as a date; the zero
 // Time if it is none.
 func moment(text string) time.Time {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(whole(text), 10, 64); err == nil {
 		if n <= 0 || n > 1<<40 {
 			return time.Time{}
 		}
