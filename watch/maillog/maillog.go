@@ -108,8 +108,10 @@ func cutTime(line string, now time.Time) (at time.Time, rest string, ok bool) {
 // cutISO cuts a time of RFC 3339 (RFC 5424 6.2.3), or of ISO 8601 in local time.
 func cutISO(line string, now time.Time) (at time.Time, rest string, ok bool) {
 	word, rest, _ := strings.Cut(line, " ")
-	if at, err := time.Parse(time.RFC3339Nano, word); err == nil {
-		return at, rest, true
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700"} { // the second: journalctl -o short-iso
+		if at, err := time.Parse(layout, word); err == nil {
+			return at, rest, true
+		}
 	}
 	clock, rest, _ := strings.Cut(rest, " ")
 	at, err := time.ParseInLocation(time.DateTime, word+" "+strings.Replace(clock, ",", ".", 1), now.Location())

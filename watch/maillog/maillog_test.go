@@ -29,6 +29,8 @@ func TestParse(t *testing.T) {
 		"Nov 28 13:31:32 mail postfix/smtp[19863]: " + bounced, // a Postfix 3.7 with maillog_file
 		"2026-11-28T13:31:32+00:00 mail postfix/smtp[19863]: " + bounced,
 		"2026-11-28T14:31:32.000000+01:00 mail postfix/smtp[19863]: " + bounced, // rsyslog
+		"2026-11-28T14:31:32+0100 mail postfix/smtp[19863]: " + bounced,         // journalctl -o short-iso
+		"2026-11-28T14:31:32.417+0100 mail postfix/smtp[19863]: " + bounced,
 		"<22>Nov 28 13:31:32 mail postfix/smtp[19863]: " + bounced,
 		"<22>1 2026-11-28T13:31:32Z mail.example.org postfix/smtp 19863 - - " + bounced, // RFC 5424
 		"Nov 28 13:31:32.417 mail postfix/smtp[19863]: " + bounced,                      // syslog-ng, frac-digits
