@@ -7,7 +7,7 @@ import "strings"
 // default_verp_delimiters are "+="), or "list-return-user=example.net@…" of ezmlm.
 func verp(address string) (recipient, base string, ok bool) {
 	local, host, ok := cutLast(address, "@")
-	if !ok {
+	if !ok || rewritten(local) {
 		return "", "", false
 	}
 	front, domain, ok := cutLast(local, "=")
@@ -23,6 +23,12 @@ func verp(address string) (recipient, base string, ok bool) {
 		return "", "", false
 	}
 	return user + "@" + domain, name + "@" + host, true
+}
+
+// rewritten reports whether a local part is one of SRS, by which forwarders keep the
+// address of a sender: "SRS0=hash=time=example.net=user" or "SRS1+hash=forwarder==…".
+func rewritten(local string) bool {
+	return len(local) > 5 && (strings.EqualFold(local[:4], "SRS0") || strings.EqualFold(local[:4], "SRS1")) && strings.ContainsRune("=+-", rune(local[4]))
 }
 
 // leastToken is how many letters and digits make a token that nobody guesses: with
