@@ -53,9 +53,7 @@ func (e *env) ingestAll(path, folder string, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), ingestPatience)
-	defer cancel()
-	in, err := openIngest(ctx, e, cfg)
+	in, err := openIngest(context.Background(), e, cfg)
 	if err != nil {
 		return err
 	}
@@ -72,11 +70,9 @@ func (e *env) ingestAll(path, folder string, verbose bool) error {
 			in.log.Warn("a message is larger than any report, and is passed over", "octets", len(message))
 			return nil
 		}
-		return in.message(ctx, "standard input", message)
+		return in.soon("standard input", message)
 	}
-	n, err := maildir.Take(folder, maxAtOnce, watch.MaxMessage, func(name string, message []byte) error {
-		return in.message(ctx, name, message)
-	}, in.skipped)
+	n, err := maildir.Take(folder, maxAtOnce, watch.MaxMessage, in.soon, in.skipped)
 	if verbose {
 		fmt.Fprintf(e.stdout, "%s read\n", count(n, "message"))
 	}
@@ -104,6 +100,13 @@ func openIngest(ctx context.Context, e *env, cfg *configs.Config) (*intake, erro
 }
 
 func (in *intake) close() error { return errors.Join(in.left.Close(), in.store.Close()) }
+
+// soon keeps one message, or gives up.
+func (in *intake) soon(name string, message []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), ingestPatience)
+	defer cancel()
+	return in.message(ctx, name, message)
+}
 
 // message keeps one message. One that has the reader panic is passed over: it would
 // be in the way of all others for ever.
