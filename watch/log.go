@@ -12,6 +12,7 @@ import (
 	"pratique/state"
 	"pratique/watch/maillog"
 	"pratique/watch/reason"
+	"pratique/watch/receiver"
 )
 
 const sourceLog = "log"
@@ -89,7 +90,9 @@ func (s *Store) delivery(ctx context.Context, tx *sql.Tx, d maillog.Delivery, r 
 	if err != nil {
 		return err
 	}
-	if d.Relay != "" && domain != "" {
+	// A host of no provider tells nothing, and may be a relay or a filter of our own, which
+	// takes the mail of all domains.
+	if domain != "" && receiver.ByHost(d.Relay) != "" {
 		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO hosts (domain, host, at) VALUES (?, ?, ?)", domain, d.Relay, d.At.Unix())
 		if err != nil {
 			return err

@@ -49,7 +49,7 @@ var migrations = []string{`
 		PRIMARY KEY (hour, domain, status)
 	) STRICT, WITHOUT ROWID;
 
-	CREATE TABLE hosts ( -- who takes the mail of a domain, from the log or the DNS
+	CREATE TABLE hosts ( -- who takes the mail of a domain: a provider's host from the log, any from the DNS
 		domain TEXT PRIMARY KEY,
 		host   TEXT    NOT NULL,
 		at     INTEGER NOT NULL
