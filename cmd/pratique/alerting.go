@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"pratique/configs"
 	"pratique/signing"
@@ -33,13 +32,7 @@ func (m alertMetrics) AlertDelivery(channel string, r alerts.Result) {
 
 // tellAlerts tells what is wrong until the context ends, or what it returns is called.
 func (d *daemon) tellAlerts(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() { d.alerts.Run(ctx) })
-	return func() {
-		cancel()
-		loop.Wait()
-	}
+	return d.beside(ctx, "alerts", d.alerts.Run)
 }
 
 // alertStale tells of a configuration on disk that is not the one in force.

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"pratique/configs"
@@ -31,9 +30,7 @@ const auditLogged = 30
 
 // auditDaily audits from time to time until the context ends, or what it returns is called.
 func (d *daemon) auditDaily(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "audits", func(ctx context.Context) {
 		last := d.lastAudit()
 		ready := d.env.now().Add(auditAtStart + rand.N(auditAtStart))
 		ticker := time.NewTicker(auditLook)
@@ -52,10 +49,6 @@ func (d *daemon) auditDaily(ctx context.Context) (stop func()) {
 			next = now.Add(rand.N(every/5+1) - every/10) // a tenth sooner or later
 		}
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 // lastAudit returns when the last audit was, and shows it in the metrics again.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"pratique/telemetry/alerts"
@@ -22,9 +21,7 @@ const (
 // flyCanaries sends canaries as often as the configuration in force says, until the
 // context ends, or what it returns is called.
 func (d *daemon) flyCanaries(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "canaries", func(ctx context.Context) {
 		f := flights{daemon: d}
 		for ctx.Err() == nil {
 			f.round(ctx)
@@ -34,10 +31,6 @@ func (d *daemon) flyCanaries(ctx context.Context) (stop func()) {
 			}
 		}
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 // flights is what is known from one canary to the next.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
 	"pratique/signing"
@@ -30,9 +29,7 @@ const (
 // feed looks after what comes back until the context ends, or what it returns is
 // called. Mail goes on whatever happens to it.
 func (d *daemon) feed(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "what comes back", func(ctx context.Context) {
 		f := &feeder{daemon: d, left: &leftMessages{state: d.started.State}, judge: watch.NewJudge(feedbackAlarm{d.alerts})}
 		defer f.close()
 		for {
@@ -44,10 +41,6 @@ func (d *daemon) feed(ctx context.Context) (stop func()) {
 			}
 		}
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 // feedbackAlarm tells people of shares that are too high.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"pratique/rates/baseline"
@@ -26,9 +25,7 @@ const (
 
 // watchQueue looks into the MTA's queue until the context ends, or what it returns is called.
 func (d *daemon) watchQueue(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "the queue", func(ctx context.Context) {
 		w := queueWatch{daemon: d}
 		next := d.env.now()
 		for ctx.Err() == nil {
@@ -42,10 +39,6 @@ func (d *daemon) watchQueue(ctx context.Context) (stop func()) {
 			}
 		}
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 // queueWatch is what is known from one look to the next.

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"pratique/configs"
@@ -133,9 +132,7 @@ func authority(cfg *configs.Config) *records.Authority {
 // called: it moves them on by what the DNS shows, and has messages signed by those
 // that are active.
 func (d *daemon) rotateKeys(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "rotation of keys", func(ctx context.Context) {
 		for ctx.Err() == nil {
 			r := d.newRotation(d.inForce())
 			for ctx.Err() == nil && d.inForce() == r.cfg {
@@ -145,10 +142,6 @@ func (d *daemon) rotateKeys(ctx context.Context) (stop func()) {
 			}
 		}
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 func (d *daemon) inForce() *configs.Config {

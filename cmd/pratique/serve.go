@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -97,7 +96,7 @@ type daemon struct {
 	current  atomic.Pointer[message.Pipeline]
 	queued   atomic.Pointer[queue.Sample] // the last look into the MTA's queue; nil: it is not known
 	limits   atomic.Pointer[rates.Rates]  // of the current configuration
-	unwatch  context.CancelFunc           // ends the watch over the clamd of the current configuration
+	unwatch  func()                       // ends the watch over the clamd of the current configuration
 	watchCtx context.Context
 
 	using   sync.Mutex      // held while another configuration, or other keys, come into force
@@ -195,11 +194,10 @@ func (d *daemon) put(cfg, full *configs.Config) error {
 	d.alertBroken(a.signer)
 	d.usual.use(cfg)
 	d.unwatch()
-	ctx, cancel := context.WithCancel(d.watchCtx)
-	d.unwatch = cancel
+	d.unwatch = func() {}
 	told := d.alertClamd(cfg.Scanning.Clamd)
 	if a.scanner != nil {
-		go a.scanner.Watch(ctx, clamdWatch, told)
+		d.unwatch = d.beside(d.watchCtx, "watch over clamd", func(ctx context.Context) { a.scanner.Watch(ctx, clamdWatch, told) })
 	}
 	return nil
 }
@@ -238,7 +236,6 @@ func (d *daemon) run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	go d.reloadOn(ctx, hangup)
 	defer d.rotateKeys(ctx)()
 	defer d.tellAlerts(ctx)()
 	defer d.sendFigures(ctx)()
@@ -247,6 +244,7 @@ func (d *daemon) run(ctx context.Context) error {
 	defer d.flyCanaries(ctx)()
 	defer d.watchQueue(ctx)()
 	defer d.feed(ctx)()
+	defer d.beside(ctx, "reload", func(ctx context.Context) { d.reloadOn(ctx, hangup) })()
 	defer d.serveHTTP()()
 
 	for _, l := range listeners {
@@ -265,7 +263,7 @@ func listen(server *milter.Server, addresses []string) ([]net.Listener, error) {
 			for _, open := range listeners {
 				open.Close()
 			}
-			return nil, fmt.Errorf("listen on %s: %w", address, err)
+			return nil, err
 		}
 		listeners = append(listeners, l)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"sync"
 
 	"pratique/configs"
 	"pratique/message"
@@ -36,11 +35,5 @@ func (d *daemon) sendFigures(ctx context.Context) (stop func()) {
 		Addr: opts.Graphite, Prefix: strings.ReplaceAll(opts.Prefix, "{host}", graphite.Part(hostname(d.started))),
 		Every: opts.Every, Gatherer: d.metrics.Gatherer(), Now: d.env.now, Log: d.log, Sent: d.metrics.Graphite(),
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() { p.Run(ctx) })
-	return func() {
-		cancel()
-		loop.Wait()
-	}
+	return d.beside(ctx, "figures for Graphite", p.Run)
 }

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"pratique/configs"
@@ -97,18 +96,12 @@ func (u *usual) use(cfg *configs.Config) {
 
 // watchUsual tells what is not as usual until the context ends, or what it returns is called.
 func (d *daemon) watchUsual(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var loop sync.WaitGroup
-	loop.Go(func() {
+	return d.beside(ctx, "what is usual", func(ctx context.Context) {
 		for sleepUntilMinute(ctx, d.env.now()) {
 			d.usual.minute(ctx)
 		}
 		d.usual.save(true)
 	})
-	return func() {
-		cancel()
-		loop.Wait()
-	}
 }
 
 // sleepUntilMinute sleeps until the minute is over; false means that the context ended.

@@ -76,6 +76,14 @@ func (m *Manager) load() Report {
 	return r
 }
 
+// snapshot copies what is known, so that nobody who raises an alert waits for it to be written.
+func (m *Manager) snapshot() Report {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changed = false
+	return Report{Active: m.sorted(), History: slices.Clone(m.history), Untold: slices.Clone(m.untold), Undelivered: m.undelivered()}
+}
+
 // save writes what is known. A failure is said once: alerts go on without it.
 func (m *Manager) save() {
 	if m.env.State == "" {
@@ -83,12 +91,7 @@ func (m *Manager) save() {
 	}
 	m.saving.Lock()
 	defer m.saving.Unlock()
-	m.mu.Lock()
-	// Copies, so that nobody who raises an alert waits for the rest.
-	r := Report{Active: m.sorted(), History: slices.Clone(m.history), Untold: slices.Clone(m.untold), Undelivered: m.undelivered()}
-	m.changed = false
-	m.mu.Unlock()
-	text, err := json.MarshalIndent(r, "", " ")
+	text, err := json.MarshalIndent(m.snapshot(), "", " ")
 	if err == nil {
 		err = state.Replace(filepath.Join(m.env.State, fileName), text, state.FileMode)
 	}

@@ -31,8 +31,15 @@ const maxListed = 50
 func (m *Manager) step() {
 	m.stepping.Lock()
 	defer m.stepping.Unlock()
-	now := m.env.Now()
+	if m.advance(m.env.Now()) {
+		m.save()
+	}
+}
+
+// advance is step without the file, and reports whether there is something to write.
+func (m *Manager) advance(now time.Time) (changed bool) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.mindTooMany(now)
 	for _, s := range m.ordered() {
 		switch {
@@ -50,11 +57,7 @@ func (m *Manager) step() {
 			c.offer(n)
 		}
 	}
-	changed := m.changed
-	m.mu.Unlock()
-	if changed {
-		m.save()
-	}
+	return m.changed
 }
 
 // since returns how long ago a time was. One that has not come yet, because the
