@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,10 +124,7 @@ func (q *queue) run() {
 				stopping = true
 			}
 		}
-		for len(batch) < batchRecords && len(q.entries) > 0 {
-			batch = append(batch, q.record(<-q.entries))
-		}
-		batch = q.flush(batch)
+		batch = q.round(batch)
 		if stopping && (len(batch) > 0 || len(q.entries) == 0) {
 			if left := int(q.waiting.Swap(0)); left > 0 {
 				q.lose(left, q.now())
@@ -138,6 +136,26 @@ func (q *queue) run() {
 			stopping = q.rest()
 		}
 	}
+}
+
+// round writes a batch of what has come, behind what is left of the last one, and returns
+// what is left now. What panics is lost: mail has nothing to do with it.
+func (q *queue) round(batch []*Record) (left []*Record) {
+	left = batch
+	held := len(left)
+	defer func() {
+		if v := recover(); v != nil {
+			q.log.Error("panic", "in", "journal", "to", q.name, "panic", v, "stack", string(debug.Stack()))
+			q.waiting.Add(int64(-held))
+			q.lose(held, q.now())
+			left, q.failing = nil, true // rest before the next one
+		}
+	}()
+	for len(left) < batchRecords && len(q.entries) > 0 {
+		held++
+		left = append(left, q.record(<-q.entries))
+	}
+	return q.flush(left)
 }
 
 // rest waits before what failed is tried again, and reports whether it is time to stop.
@@ -210,7 +228,7 @@ func (q *queue) tellLoss(g Gap) {
 	q.alarmed = true
 	if now := q.now(); now.Sub(q.lossSaid).Abs() >= sayEvery {
 		q.lossSaid = now
-		q.log.Error("journal: records were lost, for they could not be written fast enough; no mail was",
+		q.log.Error("journal: records were lost, for they could not be written in time; no mail was",
 			"to", q.name, "records", g.Records, "since", g.Since, "until", g.Until)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ type stuck struct {
 	mu      sync.Mutex
 	err     error
 	block   chan struct{} // if not nil, writing waits for it
+	panics  int           // so many times more it panics
 	records []*Record
 	gaps    []Gap
 }
@@ -33,6 +35,10 @@ func (s *stuck) write(records []*Record) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.panics > 0 {
+		s.panics--
+		panic("a mistake")
+	}
 	s.records = append(s.records, records...)
 	return len(records), nil
 }
@@ -40,6 +46,22 @@ func (s *stuck) write(records []*Record) (int, error) {
 func (s *stuck) gap(g Gap)    { s.gaps = append(s.gaps, g) }
 func (s *stuck) idle()        {}
 func (s *stuck) close() error { return nil }
+
+// TestPanicLosesRecordsAlone has a mistake in writing end neither the journal nor the program.
+func TestPanicLosesRecordsAlone(t *testing.T) {
+	s, alarm := &stuck{panics: 1}, &bell{}
+	q := newQueue("sqlite", s, time.Now, slog.New(slog.DiscardHandler), alarm)
+	for n := range int64(2) {
+		q.put(&entry{at: time.Now()})
+		waitFor(t, "the record to be done with", func() bool { s := q.stats(); return s.Written+s.Lost == n+1 })
+	}
+	if stats := q.stats(); stats.Written != 1 || stats.Lost != 1 || stats.Waiting != 0 || !alarm.heard("1 records of messages were lost") {
+		t.Errorf("%+v, alarms %q", stats, alarm.raised)
+	}
+	if err := q.close(t.Context()); err != nil || len(s.gaps) != 1 {
+		t.Errorf("%v, gaps %v", err, s.gaps)
+	}
+}
 
 func (s *stuck) set(err error, block chan struct{}) {
 	s.mu.Lock()
