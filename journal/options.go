@@ -50,6 +50,6 @@ func (o Options) Problems(report func(key, problem string)) {
 		report("keep", fmt.Sprintf("%v is too short: the journal is kept by whole days, so \"1d\" is the shortest (store = \"\" keeps none)", o.Keep))
 	}
 	if o.MaxSize < leastMaxSize {
-		report("max_size", fmt.Sprintf("%d octets are too few to keep anything useful; \"16MB\" is the least (store = \"\" keeps none)", o.MaxSize))
+		report("max_size", fmt.Sprintf("%d octets are too few to keep anything useful; \"%dMB\" is the least (store = \"\" keeps none)", o.MaxSize, leastMaxSize>>20))
 	}
 }
