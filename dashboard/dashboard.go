@@ -38,7 +38,7 @@ type Sources struct {
 	Zone     *time.Location
 	Log      *slog.Logger
 
-	// Alerts returns what is wrong now, the most severe first, and what was told lately.
+	// Alerts returns what is wrong now, the most severe first, and what was told lately, the newest first.
 	Alerts func() ([]alerts.Status, []alerts.Event)
 	// Usual returns what is usual in each hour between two times, oldest first.
 	Usual func(since, until time.Time) []Band

@@ -268,3 +268,11 @@ func TestLive(t *testing.T) {
 		t.Errorf("one too many: %d", status)
 	}
 }
+
+// TestNewestAlertsFirst sees that the page keeps to the order of its source.
+func TestNewestAlertsFirst(t *testing.T) {
+	_, body, _ := get(t, serve(t, sources(t.TempDir()))+"/alerts")
+	if repeated, firing := strings.Index(body, "repeated"), strings.Index(body, "firing"); repeated < 0 || firing < repeated {
+		t.Errorf("repeated at %d, firing at %d:\n%s", repeated, firing, body)
+	}
+}

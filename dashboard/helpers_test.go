@@ -106,7 +106,8 @@ func sources(state string) Sources {
 		State: state, Hostname: "mail.example.org", Version: "pratique test", Now: func() time.Time { return now }, Zone: time.UTC, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Alerts: func() ([]alerts.Status, []alerts.Event) {
 			a := alerts.Alert{Name: "rate_spike", Subject: hostile, Severity: alerts.Critical, Text: hostile}
-			return []alerts.Status{{Alert: a, Since: now.Add(-time.Hour)}}, []alerts.Event{{At: now.Add(-time.Hour), State: alerts.Firing, Alert: a}}
+			return []alerts.Status{{Alert: a, Since: now.Add(-time.Hour)}}, []alerts.Event{
+				{At: now, State: alerts.Repeated, Alert: a}, {At: now.Add(-time.Hour), State: alerts.Firing, Alert: a}}
 		},
 		Usual: func(since, until time.Time) (bands []Band) {
 			for at := since.Truncate(time.Hour); at.Before(until); at = at.Add(time.Hour) {

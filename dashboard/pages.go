@@ -3,7 +3,6 @@ package dashboard
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"pratique/telemetry/alerts"
@@ -30,7 +29,6 @@ func (p *Page) alerts(*http.Request) (any, error) {
 		active, recent := p.s.Alerts()
 		d.Active = append(d.Active, active...)
 		d.Recent = append(d.Recent, recent...)
-		slices.Reverse(d.Recent)
 	}
 	return d, nil
 }
