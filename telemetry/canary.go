@@ -36,6 +36,15 @@ func (m *Metrics) Canaries(results ...string) {
 	m.canaries = c
 }
 
+// NoCanaries takes the metrics of canaries away: when the last good one was says nothing
+// where none is sent any more.
+func (m *Metrics) NoCanaries() {
+	m.registry.Unregister(m.canaries.sent)
+	m.registry.Unregister(m.canaries.delay)
+	m.registry.Unregister(m.canaries.last)
+	m.canaries = nil
+}
+
 // Canary counts a canary by its result. A delay of 0 is one that did not arrive.
 func (m *Metrics) Canary(result string, good bool, delay time.Duration, at time.Time) {
 	m.canaries.sent.WithLabelValues(result).Inc()

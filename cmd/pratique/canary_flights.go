@@ -47,7 +47,7 @@ func (f *flights) round(ctx context.Context) {
 	o := f.inForce().Canary
 	if o != f.options {
 		if f.options.Every > 0 && o.Every == 0 {
-			f.alerts.Clear(canaryAlert, "")
+			f.ground()
 		}
 		f.options, f.next = o, f.env.now().Add(firstCanary)
 	}
@@ -61,6 +61,15 @@ func (f *flights) round(ctx context.Context) {
 	}
 	f.next = now.Add(o.Every) // also if something in here panics
 	f.flyOne(ctx, o)
+}
+
+// ground takes back what was told of canaries that are not sent any more.
+func (f *flights) ground() {
+	f.alerts.Clear(canaryAlert, "")
+	if f.counted {
+		f.metrics.NoCanaries()
+		f.counted = false
+	}
 }
 
 const canaryAlert = "canary"

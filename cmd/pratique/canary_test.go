@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -17,7 +16,8 @@ import (
 	"pratique/telemetry/alerts"
 )
 
-// A canary that the MTA does not take is counted, and people are told.
+// A canary that the MTA does not take is counted, and people are told, until none is
+// sent any more.
 func TestCanaryOfTheDaemonFails(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,18 +27,34 @@ func TestCanaryOfTheDaemonFails(t *testing.T) {
 	cfg := configs.Default()
 	cfg.Canary.From, cfg.Canary.To, cfg.Canary.MTA, cfg.Canary.Maildir = "a@example.org", "b@example.org", l.Addr().String(), maildirIn(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	d := &daemon{env: &env{now: time.Now}, started: &cfg, cfg: &cfg, log: log, metrics: telemetry.New(time.Now),
+	clock := time.Now()
+	d := &daemon{env: &env{now: func() time.Time { return clock }}, started: &cfg, cfg: &cfg, log: log, metrics: telemetry.New(time.Now),
 		alerts: alerts.Open(cfg.Alerts, alerts.Env{State: t.TempDir(), Now: time.Now, Log: log})}
-	d.metrics.Canaries("ok", "warn", "fail")
-	d.flyOne(context.Background(), cfg.Canary)
-	active := d.alerts.Active()
-	if len(active) != 1 || active[0].Name != "canary" || active[0].Severity != alerts.Critical || !strings.Contains(active[0].Text, "did not take it") {
-		t.Errorf("%+v", active)
+	f := flights{daemon: d}
+	round := func(every time.Duration) (metrics string, active []alerts.Status) {
+		cfg.Canary.Every = every
+		f.round(t.Context())
+		clock = clock.Add(firstCanary)
+		f.round(t.Context())
+		scrape := httptest.NewRecorder()
+		d.metrics.Handler(func() error { return nil }).ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+		return scrape.Body.String(), d.alerts.Active()
 	}
-	scrape := httptest.NewRecorder()
-	d.metrics.Handler(func() error { return nil }).ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
-	if !strings.Contains(scrape.Body.String(), `pratique_canaries_total{result="fail"} 1`) {
-		t.Error("it was not counted")
+	for range 2 {
+		metrics, active := round(cfg.Canary.Timeout)
+		if len(active) != 1 || active[0].Name != "canary" || active[0].Severity != alerts.Critical || !strings.Contains(active[0].Text, "did not take it") {
+			t.Errorf("%+v", active)
+		}
+		if !strings.Contains(metrics, `pratique_canaries_total{result="fail"} 1`) {
+			t.Error("it was not counted")
+		}
+		metrics, active = round(0)
+		if len(active) != 1 || active[0].Over.IsZero() {
+			t.Errorf("canaries are turned off: %+v", active)
+		}
+		if strings.Contains(metrics, "pratique_canar") {
+			t.Error("there still are metrics of canaries")
+		}
 	}
 }
 
