@@ -53,6 +53,17 @@ func (s *Store) LearnExchangers(ctx context.Context, r Resolver) (asked int, err
 	return len(domains), nil
 }
 
+// Providers returns the providers that take the mail of domains, as far as the log, or a
+// look-up, told of a host of theirs: the names are those of package receiver.
+func (s *Store) Providers(ctx context.Context) (map[string]string, error) {
+	q := &query{ctx: ctx, db: s.db}
+	q.learnProviders()
+	if q.err != nil {
+		return nil, fmt.Errorf("find who takes the mail of domains: %w", q.err)
+	}
+	return q.providers, nil
+}
+
 // putExchanger keeps an answer, unless the log has told meanwhile, which knows better.
 func (s *Store) putExchanger(ctx context.Context, domain string, answer exchanger) error {
 	at := s.now()

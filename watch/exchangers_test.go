@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -77,6 +78,11 @@ func TestLearnExchangers(t *testing.T) {
 		t.Errorf("receivers %v, want %v", got, want)
 	}
 	f.logs("AAAAAA2222: to=<x@firm.example>, relay=smarthost.example.org[192.0.2.1]:25, delay=1, dsn=2.0.0, status=sent (ok)")
+	providers, err := f.Providers(t.Context())
+	f.check(err)
+	if want := map[string]string{"firm.example": "google", "school.example": "microsoft", "logged.example": "fastmail"}; !maps.Equal(providers, want) {
+		t.Errorf("providers %v, want %v", providers, want)
+	}
 	if n := learn(); n != 0 || f.report().Receivers[0].Key != "google" {
 		t.Errorf("%d were looked up again; receivers %v", n, f.report().Receivers)
 	}

@@ -130,11 +130,7 @@ func (s *Store) shares(ctx context.Context, since time.Time) (*query, *Report) {
 	q := &query{ctx: ctx, db: s.db, since: since.Unix()}
 	r := &Report{Since: since, Until: s.now()}
 	r.From, r.To = since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339)
-	q.each("SELECT domain, host FROM hosts", func(scan scanner) {
-		var domain, host string
-		scan(&domain, &host)
-		q.provider(domain, host)
-	})
+	q.learnProviders()
 	sent := q.sent()
 	r.Sent = sent[byTotal][""]
 	cells := q.cells()
@@ -199,14 +195,16 @@ func (q *query) each(text string, visit func(scanner), arguments ...any) {
 	}
 }
 
-// provider learns from the log who takes the mail of a domain.
-func (q *query) provider(domain, host string) {
-	if q.providers == nil {
-		q.providers = map[string]string{}
-	}
-	if name := receiver.ByHost(host); name != "" {
-		q.providers[domain] = name
-	}
+// learnProviders learns who takes the mail of domains.
+func (q *query) learnProviders() {
+	q.providers = map[string]string{}
+	q.each("SELECT domain, host FROM hosts", func(scan scanner) {
+		var domain, host string
+		scan(&domain, &host)
+		if name := receiver.ByHost(host); name != "" {
+			q.providers[domain] = name
+		}
+	})
 }
 
 // receiver names who receives mail for a domain.

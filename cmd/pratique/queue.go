@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"pratique/watch"
 	"pratique/watch/queue"
 )
 
@@ -37,12 +38,33 @@ func printQueue(e *env, args []string) (int, error) {
 		return 0, err
 	}
 	sample = sample.Top(*n)
+	sample.NameProviders(e.providers(*path))
 	if *asJSON {
 		out := json.NewEncoder(e.stdout)
 		out.SetIndent("", "  ")
 		return exitClean, out.Encode(sample)
 	}
 	return exitClean, writeQueue(e.stdout, sample)
+}
+
+// providers returns who takes the mail of domains, as far as what came back tells. A queue
+// is worth a look without it as well.
+func (e *env) providers(path string) map[string]string {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return nil
+	}
+	ctx := context.Background()
+	store, err := watch.OpenReader(ctx, cfg.State, e.now)
+	if err != nil {
+		return nil
+	}
+	defer store.Close()
+	of, err := store.Providers(ctx)
+	if err != nil {
+		return nil
+	}
+	return of
 }
 
 // lookIntoQueue looks into the named queue, or that of the configuration.

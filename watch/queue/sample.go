@@ -37,7 +37,7 @@ type QueueSize struct {
 // Destination is what waits for one domain.
 type Destination struct {
 	Domain     string        `json:"domain"`
-	Provider   string        `json:"provider,omitempty"` // if it is a known one
+	Provider   string        `json:"provider,omitempty"` // if it is a known one; see NameProviders
 	Recipients int           `json:"recipients"`
 	Deferred   int           `json:"deferred"` // of those
 	Oldest     time.Time     `json:"oldest"`
@@ -242,6 +242,16 @@ func sortReasons(r []ReasonCount) {
 	slices.SortFunc(r, func(a, b ReasonCount) int {
 		return cmp.Or(cmp.Compare(b.Recipients, a.Recipients), strings.Compare(a.Key(), b.Key()))
 	})
+}
+
+// NameProviders names the providers of destinations that their domain does not tell, by
+// who takes the mail of a domain.
+func (s *Sample) NameProviders(of map[string]string) {
+	for i := range s.Destinations {
+		if d := &s.Destinations[i]; d.Provider == "" {
+			d.Provider = of[d.Domain]
+		}
+	}
 }
 
 // Top returns the sample with at most n destinations, reasons and senders.
