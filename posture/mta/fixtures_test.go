@@ -202,5 +202,6 @@ var fixtures = []fixture{
 	{name: "networks-world-on-loopback", postconf: append([][]string{set("content_filter=scan:127.0.0.1:10024", "smtpd_milters=", "non_smtpd_milters=")},
 		append(reinjection(socket), in("127.0.0.1:10025/inet/mynetworks=0.0.0.0/0"))...)},
 	{name: "units", postconf: [][]string{set("smtpd_timeout=1h", "milter_content_timeout=300", "milter_connect_timeout=1m", "milter_command_timeout=2")}},
+	{name: "checks-in-database", postconf: [][]string{set("smtpd_sender_restrictions=check_sender_access proxy:mysql:/etc/postfix/senders.cf", "header_checks=pcre:/etc/postfix/gone")}},
 	{name: "quarantine", postconf: [][]string{set("milter_default_action=quarantine", "internal_mail_filter_classes=bounce, notify")}},
 }

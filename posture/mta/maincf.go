@@ -59,21 +59,32 @@ const (
 // expander replaces $name, ${name}, ${name?text}, ${name:text},
 // ${name?{text}:{text}} and ${{a} op {b} ? {text} : {text}} (postconf(5)).
 type expander struct {
-	lookup func(name string) string
-	grown  int
+	lookup  func(name string) string
+	grown   int
+	endless bool // something refers to itself
 }
 
+// expand returns a text with all references replaced; one that would never end stays as it is.
 func expand(text string, lookup func(name string) string) string {
+	expanded, _ := expandAll(text, lookup)
+	return expanded
+}
+
+// expandAll reports as well whether it came to an end.
+func expandAll(text string, lookup func(name string) string) (expanded string, ends bool) {
 	e := &expander{lookup: lookup}
-	return e.expand(text, 0)
+	if expanded = e.expand(text, 0); e.endless {
+		return text, false
+	}
+	return expanded, true
 }
 
 func (e *expander) expand(text string, depth int) string {
 	if depth > maxExpansionDepth {
-		return text
+		e.endless = true
 	}
 	var b strings.Builder
-	for text != "" && e.grown < maxExpansionSize {
+	for text != "" && e.grown < maxExpansionSize && !e.endless {
 		i := strings.IndexByte(text, '$')
 		if i < 0 || i == len(text)-1 {
 			b.WriteString(text)

@@ -155,6 +155,21 @@ func (p *Postfix) adopt(defaults map[string]parameter) {
 	}
 }
 
+// circles are the parameters of main.cf that refer to themselves, with which Postfix does not run.
+func (p *Postfix) circles() []Finding {
+	var found []Finding
+	for name, v := range p.set {
+		if _, ends := expandAll("$"+name, p.raw); ends {
+			continue
+		}
+		found = append(found, Finding{Rule: "main.cf", Status: Fail, Where: p.where(name), Found: name + " refers to itself: " + shown(v.value),
+			Means: "Postfix does not run with that (fatal: unreasonable macro call nesting). What is said here of it may be wrong.",
+			Fix:   []string{"take the reference out; a line that begins with a space continues the one before it"}})
+	}
+	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Found, b.Found) })
+	return found
+}
+
 // builtIn are the defaults of Postfix 3.7 for what is looked at here, for a
 // machine without it (postconf(5)).
 func builtIn() map[string]string {
@@ -258,7 +273,7 @@ func seconds(text string) (int, bool) {
 // Judge holds the configuration against every rule.
 func (p *Postfix) Judge(ours Ours) *Report {
 	mta := strings.TrimSpace("Postfix " + p.Version)
-	findings := slices.Clone(p.problems)
+	findings := append(p.circles(), p.problems...)
 	for _, r := range postfixRules {
 		found := grouped(r.judge(p, ours))
 		if len(found) == 0 {

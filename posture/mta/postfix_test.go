@@ -35,8 +35,8 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	if got := expand("$loop", func(name string) string { return values[name] }); len(got) > maxExpansionSize {
-		t.Errorf("a parameter that names itself grew to %d octets", len(got))
+	if got, ends := expandAll("a$loop", func(name string) string { return values[name] }); got != "a$loop" || ends {
+		t.Errorf("a parameter that names itself: %d octets, ends: %v", len(got), ends)
 	}
 }
 
@@ -318,5 +318,23 @@ func TestFixesOfAFileWithoutNewline(t *testing.T) {
 	if p, err = readPostfix(dir); err != nil || p.Value("myhostname") != "mail.example.org" || p.Value("non_smtpd_milters") != "unix:pratique/milter.sock" || p.Prelude() != "" {
 		text, _ := os.ReadFile(filepath.Join(dir, "main.cf"))
 		t.Errorf("%v:\n%s", err, text)
+	}
+}
+
+// TestCircle: a line that continues the one before it by mistake has a list name itself.
+func TestCircle(t *testing.T) {
+	p, err := ParsePostfix([]byte("smtpd_milters = inet:127.0.0.1:8891\n  non_smtpd_milters = $smtpd_milters\n"), []byte(usualServices))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.Judge(Ours{Listen: []string{"inet:127.0.0.1:8891"}, Admits: func(netip.Prefix) bool { return true }})
+	first := r.Findings[0]
+	if first.Status != Fail || first.Where != "main.cf:1" || !strings.Contains(first.Found, "smtpd_milters refers to itself") {
+		t.Errorf("%+v", first)
+	}
+	for _, f := range r.Findings {
+		if len(f.Found) > 300 {
+			t.Errorf("%s", f.Found)
+		}
 	}
 }

@@ -27,7 +27,7 @@ func (p *Postfix) ways(s *service) []way {
 	for _, t := range p.filteringTables(s) {
 		entries, err := t.entries()
 		if err != nil {
-			continue // whether it can be read is for other rules
+			continue // unreadFilters tells
 		}
 		for _, e := range entries {
 			verb, filter, _ := strings.Cut(e.value, " ")
@@ -88,8 +88,9 @@ func (p *Postfix) accessTables(restrictions string, depth int) []table {
 	for i := 0; i < len(tokens) && depth < deepestClass; i++ {
 		switch token := strings.ToLower(tokens[i]); {
 		case strings.HasPrefix(token, "check_") && takesArgument(token) && i+1 < len(tokens):
-			i++
-			list = append(list, p.tables(tokens[i])...)
+			if i++; token != "check_policy_service" { // which is no table
+				list = append(list, p.tables(tokens[i])...)
+			}
 		case contains(classes, tokens[i]):
 			list = append(list, p.accessTables(p.value(tokens[i]), depth+1)...)
 		}
@@ -221,8 +222,23 @@ func judgeContentFilter(p *Postfix, ours Ours) []Finding {
 		for _, w := range p.ways(s) {
 			found = append(found, p.judgeWay(s, w, ours)...)
 		}
+		if p.meets(s, ours) {
+			found = append(found, p.unreadFilters(s)...)
+		}
 	}
 	return onceForFound(found)
+}
+
+// unreadFilters are the tables that may say FILTER, and can't be read.
+func (p *Postfix) unreadFilters(s *service) []Finding {
+	var found []Finding
+	for _, t := range p.filteringTables(s) {
+		if _, err := t.entries(); err != nil {
+			found = append(found, Finding{Status: Unknown, Where: t.name, Found: fmt.Sprintf("whether it has FILTER is not known: %v", err),
+				Means: "Mail that it sends to a filter on this host goes through that after it was signed."})
+		}
+	}
+	return found
 }
 
 func (p *Postfix) judgeWay(s *service, w way, ours Ours) []Finding {

@@ -103,6 +103,7 @@ func (s *Sendmail) judgeFilter(ours Ours) []Finding {
 		f.Where, f.Found = s.where(0), "no filter has an address where the milter listens: "+strings.Join(ours.Listen, ", ")
 	case !slices.Contains(filterNames(s.order.value), mine.name):
 		f.Where, f.Found = s.where(mine.line), mine.name+" is defined, and InputMailFilters does not name it"
+		f.Fix = []string{callInOrder(append(filterNames(s.order.value), mine.name)), makeAnew} // a second definition would be undone again
 	default:
 		return nil
 	}
@@ -161,7 +162,12 @@ func (s *Sendmail) judgeOrder(ours Ours) []Finding {
 	order := append(slices.Delete(slices.Clone(names), i, i+1), mine.name)
 	return []Finding{{Status: Fail, Where: s.where(s.order.line), Found: strings.Join(names[i+1:], ", ") + " stands behind the milter",
 		Means: "What a later filter changes of the header or body breaks the signature, and what it refuses was already counted as sent.",
-		Fix:   []string{fmt.Sprintf("in sendmail.mc: define(`confINPUT_MAIL_FILTERS', `%s')dnl", strings.Join(order, ", ")), makeAnew}}}
+		Fix:   []string{callInOrder(order), makeAnew}}}
+}
+
+// callInOrder says how filters that are defined are called.
+func callInOrder(names []string) string {
+	return fmt.Sprintf("in sendmail.mc, behind all filters: define(`confINPUT_MAIL_FILTERS', `%s')dnl", strings.Join(names, ", "))
 }
 
 // defaultTimeouts of T=: a connection, sending, reading a reply, the end of a message.
