@@ -53,7 +53,7 @@ func TestComposeFile(t *testing.T) {
 
 // TestComposeConfiguration loads what pratique gets in its container.
 func TestComposeConfiguration(t *testing.T) {
-	cfg, err := Load("compose/pratique.toml")
+	cfg, err := Load("compose/etc/pratique.toml")
 	if err != nil {
 		t.Fatal(err)
 	}

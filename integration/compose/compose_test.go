@@ -142,7 +142,7 @@ func (s *stack) makeBaseImages() {
 // configure fills in what an administrator would, and adds a sink in place of the world.
 func (s *stack) configure() {
 	dir := filepath.Join(s.source, "configs", "compose")
-	keys, err := harness.NewKeys(dir)
+	keys, err := harness.NewKeys(filepath.Join(dir, "etc"))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func (s *stack) configure() {
 		}
 	}
 	keys.RSAFile, keys.Ed25519File = "/etc/pratique/rsa.pem", "/etc/pratique/ed25519.pem"
-	settings, err := os.ReadFile(filepath.Join(dir, "pratique.toml"))
+	settings, err := os.ReadFile(filepath.Join(dir, "etc", "pratique.toml"))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -160,18 +160,14 @@ func (s *stack) configure() {
 	const scanning = "[scanning]\n"
 	patient := strings.Replace(string(settings), scanning, scanning+"timeout = \"10s\"\n", 1)
 	for name, text := range map[string]string{
-		"pratique.toml": patient + keys.TOML(""),
-		".env":          "MAIL_HOSTNAME=mail.example.org\nMAIL_RELAYHOST=[sink]:25\n",
-		"test.hdb":      "44d88612fea8a8f36de82e1278abb02f:68:Test.EICAR\n",
+		"etc/pratique.toml": patient + keys.TOML(""),
+		".env":              "MAIL_HOSTNAME=mail.example.org\nMAIL_RELAYHOST=[sink]:25\n",
+		"test.hdb":          "44d88612fea8a8f36de82e1278abb02f:68:Test.EICAR\n",
 		"test.yaml": `services:
   sink:
     image: ` + project + `_postfix
     command: ["smtp-sink", "-u", "postfix", "-D", "/tmp/%s.", "0.0.0.0:25", "100"]
     networks: [mail]
-  pratique:
-    volumes:
-      - ./rsa.pem:/etc/pratique/rsa.pem:ro
-      - ./ed25519.pem:/etc/pratique/ed25519.pem:ro
   clamd:
     volumes:
       - ./test.hdb:/var/lib/clamav/test.hdb:ro
