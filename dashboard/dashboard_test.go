@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pratique/telemetry/alerts"
 )
 
 // pages are all of them, but those of single messages.
@@ -266,6 +268,25 @@ func TestLive(t *testing.T) {
 	}
 	if status, _, _ := get(t, base+"/live"); status != http.StatusServiceUnavailable {
 		t.Errorf("one too many: %d", status)
+	}
+}
+
+// TestNewsOfAlerts sees that another alert is news also where there is no journal.
+func TestNewsOfAlerts(t *testing.T) {
+	s := sources(t.TempDir())
+	active, recent := s.Alerts()
+	s.Alerts = func() ([]alerts.Status, []alerts.Event) { return active, recent }
+	p, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p.version()
+	if again := p.version(); again != before {
+		t.Errorf("%s and %s, and nothing new", before, again)
+	}
+	active[0].Subject = "another"
+	if after := p.version(); after == before {
+		t.Error("another alert is nothing new")
 	}
 }
 

@@ -14,8 +14,8 @@ const (
 	liveFor = 10 * time.Minute
 )
 
-// serveLive sends an event each time that there is something new in the journal
-// (Server-Sent Events, HTML Living Standard 9.2).
+// serveLive sends an event each time that there is something new in the journal,
+// or another alert (Server-Sent Events, HTML Living Standard 9.2).
 func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.live <- struct{}{}:
@@ -59,6 +59,19 @@ func (p *Page) serveLive(w http.ResponseWriter, r *http.Request) {
 
 // version is a word that changes when the page has something new to show.
 func (p *Page) version() string {
+	sum := fnv.New64a() // what goes in names files, which are nobody's business
+	fmt.Fprintln(sum, p.journalVersion())
+	if p.s.Alerts != nil {
+		active, _ := p.s.Alerts()
+		for _, a := range active {
+			fmt.Fprintln(sum, a.Name, a.Subject, a.Severity, a.Since)
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum64())
+}
+
+// journalVersion is a word that changes when there is something new in the journal.
+func (p *Page) journalVersion() string {
 	r, err := p.reader()
 	if err != nil || r == nil {
 		return "none"
@@ -68,11 +81,5 @@ func (p *Page) version() string {
 	if err != nil {
 		return "none"
 	}
-	if p.s.Alerts != nil {
-		active, _ := p.s.Alerts()
-		text += fmt.Sprint(" ", len(active))
-	}
-	sum := fnv.New64a() // the text names files, which are nobody's business
-	sum.Write([]byte(text))
-	return fmt.Sprintf("%x", sum.Sum64())
+	return text
 }
