@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,4 +30,14 @@ func TestBesideBeginsAnew(t *testing.T) {
 			t.Errorf("begun %d times; the log: %s", begun, log.String())
 		}
 	})
+}
+
+func TestPanicInAnAnswerIsSaid(t *testing.T) {
+	var log bytes.Buffer
+	d := &daemon{log: slog.New(slog.NewTextHandler(&log, nil))}
+	w := httptest.NewRecorder()
+	d.answering(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a mistake") })).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/queue", nil))
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), `in="answer to /queue" panic="a mistake"`) {
+		t.Errorf("%d; the log: %s", w.Code, log.String())
+	}
 }

@@ -30,7 +30,23 @@ func (d *daemon) web() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", metrics)
 	mux.Handle("/", dashboard.Guard(d.started.Dashboard, hostname(d.started), d.env.now, inside))
-	return mux, nil
+	return d.answering(mux), nil
+}
+
+// answering has a panic end one answer, and be said: the HTTP server would say it where
+// only debugging looks.
+func (d *daemon) answering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whole := false
+		defer func() {
+			if !whole {
+				http.Error(w, "this could not be found out; the log says why", http.StatusInternalServerError)
+			}
+		}()
+		defer d.recovered("answer to " + r.URL.Path)
+		next.ServeHTTP(w, r)
+		whole = true
+	})
 }
 
 // pageSources hands the page what the rooms know.
