@@ -222,23 +222,28 @@ func judgeContentFilter(p *Postfix, ours Ours) []Finding {
 		for _, w := range p.ways(s) {
 			found = append(found, p.judgeWay(s, w, ours)...)
 		}
-		if p.meets(s, ours) {
-			found = append(found, p.unreadFilters(s)...)
-		}
 	}
-	return onceForFound(found)
+	return append(onceForFound(found), p.unreadFilters(ours)...)
 }
 
-// unreadFilters are the tables that may say FILTER, and can't be read.
-func (p *Postfix) unreadFilters(s *service) []Finding {
-	var found []Finding
-	for _, t := range p.filteringTables(s) {
-		if _, err := t.entries(); err != nil {
-			found = append(found, Finding{Status: Unknown, Where: t.name, Found: fmt.Sprintf("whether it has FILTER is not known: %v", err),
-				Means: "Mail that it sends to a filter on this host goes through that after it was signed."})
+// unreadFilters tells of tables that can't be read, and may send to a filter what the milter has seen.
+func (p *Postfix) unreadFilters(ours Ours) []Finding {
+	var names, reasons []string
+	for _, s := range p.fronts() {
+		if !p.meets(s, ours) {
+			continue
+		}
+		for _, t := range p.filteringTables(s) {
+			if _, err := t.entries(); err != nil {
+				names, reasons = appendNew(names, t.name), appendNew(reasons, err.Error())
+			}
 		}
 	}
-	return found
+	if len(names) == 0 {
+		return nil
+	}
+	return []Finding{{Status: Unknown, Where: "main.cf", Found: fmt.Sprintf("whether FILTER stands in %s is not known: %s", enumerated(names), strings.Join(reasons, "; ")),
+		Means: "Mail that they send to a filter on this host goes through that after it was signed."}}
 }
 
 func (p *Postfix) judgeWay(s *service, w way, ours Ours) []Finding {
