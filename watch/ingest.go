@@ -108,7 +108,7 @@ func (s *Store) putContent(ctx context.Context, tx *sql.Tx, rows []row, c conten
 // its kind: what breaks its form is told, and no reason to read it again.
 func (s *Store) understand(message []byte) content {
 	p := parts.Read(message)
-	if all := arf.ParseAll(p); len(all) > 0 {
+	if all := arf.Parse(p); len(all) > 0 {
 		return s.complaints(all)
 	}
 	b := bounce.Parse(p)

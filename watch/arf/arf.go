@@ -24,7 +24,6 @@ type Report struct {
 	MessageID string   // of that message, with angle brackets, "" if it is not told
 	QueueIDs  []string // by which servers named that message in its Received fields, newest first
 	Incidents int      // how many complaints this stands for, at least 1
-	SentTo    []string // addresses to which the report came
 }
 
 // Complaint reports whether a recipient complained, rather than a program that
@@ -37,32 +36,15 @@ func (r *Report) Complaint() bool {
 	return true
 }
 
-// Parse reads a complaint, and of several in one message the first. It returns nil if
-// the message is none.
-func Parse(message *parts.Part) *Report {
-	if all := ParseAll(message); len(all) > 0 {
-		return all[0]
-	}
-	return nil
-}
-
-// ParseAll reads all complaints of a message: some receivers collect them.
-func ParseAll(message *parts.Part) []*Report {
+// Parse reads all complaints of a message: some receivers collect them. It returns none
+// if the message is no complaint.
+func Parse(message *parts.Part) []*Report {
 	all := find(message, nil)
 	if len(all) == 0 {
 		all = fromSES(message)
 	}
 	if len(all) == 0 {
 		all = jmrp(message)
-	}
-	var to []string
-	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
-		for _, value := range message.Header.All(name) {
-			to = append(to, addresses.FindAllString(value, maxAddresses)...)
-		}
-	}
-	for _, r := range all {
-		r.SentTo = to[:min(len(to), maxAddresses)]
 	}
 	return all
 }

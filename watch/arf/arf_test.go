@@ -19,17 +19,25 @@ func read(t testing.TB, name string) []byte {
 	return message
 }
 
+// first returns the first complaint of a message, nil if there is none.
+func first(message []byte) *Report {
+	if all := Parse(parts.Read(message)); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
 func TestParse(t *testing.T) {
 	for name, want := range map[string]string{
-		"yahoo":        `abuse true "Yahoo!-Mail-Feedback/2.0" 192.0.2.10 bounces@example.org [redacted@yahoo.com] shop@example.org <m1@example.org> [abcdef123456 4jcB5J3KD5z1TL3N] 1 [fbl@example.org]`,
-		"headers_only": `fraud true "Some/1.0" 2001:db8::1 news+b=example.net@example.org [a@example.net b@example.net] news@example.org <n1@example.org> [] 5 [fbl+cust7@example.org fbl@example.org]`,
-		"jmrp":         `abuse true "Microsoft JMRP" invalid IP news@example.org [user@hotmail.com] news@example.org <n2@example.org> [] 1 [fbl@example.org]`,
-		"auth_failure": `auth-failure false "Some/1.0" 203.0.113.9  [] ceo@example.org <forged@evil.example> [] 1 [ruf@example.org]`,
+		"yahoo":        `abuse true "Yahoo!-Mail-Feedback/2.0" 192.0.2.10 bounces@example.org [redacted@yahoo.com] shop@example.org <m1@example.org> [abcdef123456 4jcB5J3KD5z1TL3N] 1`,
+		"headers_only": `fraud true "Some/1.0" 2001:db8::1 news+b=example.net@example.org [a@example.net b@example.net] news@example.org <n1@example.org> [] 5`,
+		"jmrp":         `abuse true "Microsoft JMRP" invalid IP news@example.org [user@hotmail.com] news@example.org <n2@example.org> [] 1`,
+		"auth_failure": `auth-failure false "Some/1.0" 203.0.113.9  [] ceo@example.org <forged@evil.example> [] 1`,
 		"none_letter":  "",
 	} {
 		got := ""
-		if r := Parse(parts.Read(read(t, name))); r != nil {
-			got = fmt.Sprintf("%s %v %q %v %s %v %s %s %v %d %v", r.Type, r.Complaint(), r.UserAgent, r.Source, r.Sender, r.Rcpt, r.From, r.MessageID, r.QueueIDs, r.Incidents, r.SentTo)
+		if r := first(read(t, name)); r != nil {
+			got = fmt.Sprintf("%s %v %q %v %s %v %s %s %v %d", r.Type, r.Complaint(), r.UserAgent, r.Source, r.Sender, r.Rcpt, r.From, r.MessageID, r.QueueIDs, r.Incidents)
 		}
 		if got != want {
 			t.Errorf("%s\n got %s\nwant %s", name, got, want)
@@ -57,7 +65,7 @@ func TestForms(t *testing.T) {
 		"a delivery":      {"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nFeedback-Type: abuse\n--b--\n", ""},
 	} {
 		got := ""
-		if r := Parse(parts.Read([]byte(c.message))); r != nil {
+		if r := first([]byte(c.message)); r != nil {
 			got = fmt.Sprintf("%s %v %v %s %v %s %d", r.Type, r.Complaint(), r.Source, r.Sender, r.Rcpt, r.MessageID, r.Incidents)
 		}
 		if got != c.want {
@@ -72,7 +80,7 @@ func TestSeveral(t *testing.T) {
 	below := "Content-Type: multipart/mixed; boundary=a\n\n--a\n" + side + "--a\n" + strings.ReplaceAll(side, "--b", "--b ") + "--a--\n"
 	for message, want := range map[string]string{side: "m1 m2", below: "m1 m2 m1 m2"} {
 		var got []string
-		for _, r := range ParseAll(parts.Read([]byte(message))) {
+		for _, r := range Parse(parts.Read([]byte(message))) {
 			got = append(got, strings.Trim(r.MessageID, "<>")[:2])
 		}
 		if strings.Join(got, " ") != want {
@@ -86,7 +94,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(read(f, name))
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
-		if r := Parse(parts.Read(message)); r != nil && (r.Incidents < 1 || r.Incidents > maxIncidents || r.Type == "" || len(r.Rcpt) > maxAddresses) {
+		if r := first(message); r != nil && (r.Incidents < 1 || r.Incidents > maxIncidents || r.Type == "" || len(r.Rcpt) > maxAddresses) {
 			t.Errorf("%+v", r)
 		}
 	})

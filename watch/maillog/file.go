@@ -36,7 +36,7 @@ const maxLine = 64 << 10
 type File struct {
 	path string
 	now  func() time.Time
-	pos  Position
+	pos  Position // how far it was read, whole lines only
 	file *os.File
 	read *bufio.Reader
 	part []byte // of a line whose end was not written yet
@@ -48,9 +48,6 @@ type File struct {
 func NewFile(path string, pos Position, now func() time.Time) *File {
 	return &File{path: path, now: now, pos: pos}
 }
-
-// Position returns how far the file was read, whole lines only.
-func (f *File) Position() Position { return f.pos }
 
 // Close closes the file.
 func (f *File) Close() error {

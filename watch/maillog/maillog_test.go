@@ -269,13 +269,13 @@ func TestGoOn(t *testing.T) {
 	expect(t, f)
 	l.write(l.line())
 	expect(t, f, "1")
-	pos := f.Position()
+	pos := f.pos
 	f.Close()
 
 	l.write(l.line())
 	again := NewFile(l.path, pos, clock)
 	expect(t, again, "2")
-	pos = again.Position()
+	pos = again.pos
 	again.Close()
 
 	l.write(l.line())
@@ -283,7 +283,7 @@ func TestGoOn(t *testing.T) {
 	l.write(l.line())
 	again = NewFile(l.path, pos, clock)
 	expect(t, again, "3", "4")
-	pos = again.Position()
+	pos = again.pos
 	again.Close()
 
 	// Truncated after it was copied, and grown beyond what was read of it.
@@ -301,7 +301,7 @@ func TestGoOn(t *testing.T) {
 	}
 	again = NewFile(l.path, pos, clock)
 	expect(t, again, "5", "6", "7", "8", "9")
-	pos = again.Position()
+	pos = again.pos
 	again.Close()
 
 	// Rotated and compressed.
@@ -313,7 +313,7 @@ func TestGoOn(t *testing.T) {
 	l.write(l.line())
 	again = NewFile(l.path, pos, clock)
 	expect(t, again, "10", "11")
-	pos = again.Position()
+	pos = again.pos
 	again.Close()
 
 	// Gone: what was in it can't be had, the new one is read whole.
@@ -334,7 +334,7 @@ func TestFinishDamaged(t *testing.T) {
 	expect(t, f)
 	l.write(l.line())
 	expect(t, f, "1")
-	pos := f.Position()
+	pos := f.pos
 	f.Close()
 	for range 100 {
 		l.write(l.line())

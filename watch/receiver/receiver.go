@@ -1,26 +1,9 @@
 // Package receiver tells which of the big mail providers receives a message, by
 // the domain of the recipient or by the host that took it. It asks nobody: what is
-// in no table here is a receiver of its own, named by its domain.
+// in no table here is no provider.
 package receiver
 
 import "strings"
-
-// Of returns the provider behind a recipient's domain and the host that mail for
-// it goes to (its MX, without port; "" if not known), such as "google". A provider
-// that is not known has the name of the domain. Both are names in any case.
-func Of(domain, host string) string {
-	domain, host = clean(domain), clean(host)
-	if name := suffix(byHost, host); name != "" {
-		return name
-	}
-	if name := ByDomain(domain); name != "" {
-		return name
-	}
-	if domain == "" {
-		return host
-	}
-	return domain
-}
 
 // ByHost returns the provider that runs a host, or "".
 func ByHost(host string) string { return suffix(byHost, clean(host)) }

@@ -1,8 +1,11 @@
 package receiver
 
-import "testing"
+import (
+	"cmp"
+	"testing"
+)
 
-func TestOf(t *testing.T) {
+func TestProviders(t *testing.T) {
 	for _, c := range []struct{ domain, host, want string }{
 		{"gmail.com", "", "google"},
 		{"GoogleMail.com.", "", "google"},
@@ -17,19 +20,19 @@ func TestOf(t *testing.T) {
 		{"web.de", "", "gmx"},
 		{"gmx.fr", "", "gmx"},
 		{"sbcglobal.net", "", "yahoo"},
-		{"firm.example", "mx.firm.example", "firm.example"},
-		{"firm.example", "", "firm.example"},
+		{"firm.example", "mx.firm.example", ""},
+		{"firm.example", "", ""},
 		// Names that only look like a provider's.
-		{"notgmail.com", "", "notgmail.com"},
-		{"gmail.com.firm.example", "", "gmail.com.firm.example"},
-		{"live.firm.example", "", "live.firm.example"},
-		{"outlook.hosting.example", "", "outlook.hosting.example"},
-		{"firm.example", "google.com.evil.example", "firm.example"},
+		{"notgmail.com", "", ""},
+		{"gmail.com.firm.example", "", ""},
+		{"live.firm.example", "", ""},
+		{"outlook.hosting.example", "", ""},
+		{"firm.example", "google.com.evil.example", ""},
 		{"", "", ""},
-		{"", "mx.firm.example", "mx.firm.example"},
+		{"", "mx.firm.example", ""},
 	} {
-		if got := Of(c.domain, c.host); got != c.want {
-			t.Errorf("Of(%q, %q) = %q, want %q", c.domain, c.host, got, c.want)
+		if got := cmp.Or(ByDomain(c.domain), ByHost(c.host)); got != c.want {
+			t.Errorf("%q, %q: %q, want %q", c.domain, c.host, got, c.want)
 		}
 	}
 }
