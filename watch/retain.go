@@ -15,7 +15,8 @@ const (
 	maxReported = 500_000 // rows of DMARC, and of TLS
 	maxIngested = 500_000
 	maxHosts    = 50_000
-	fineFor     = 2 * day // so long hours are kept apart; after that, days
+	maxCounts   = 2_000_000 // rows of what was sent, and of attempts: a domain in an hour, or a day, is one
+	fineFor     = 2 * day   // so long hours are kept apart; after that, days
 )
 
 // Tidy forgets what is older than keep, and the oldest of what is beyond the bounds.
@@ -27,13 +28,10 @@ func (s *Store) Tidy(ctx context.Context, keep time.Duration) error {
 			most     int
 		}{
 			{"events", "at", maxEvents}, {"dmarc", "at", maxReported}, {"tls", "at", maxReported}, {"ingested", "at", maxIngested},
-			{"hosts", "at", maxHosts}, {"released", "at", maxHosts}, {"sent", "hour", 0}, {"attempts", "hour", 0},
+			{"hosts", "at", maxHosts}, {"released", "at", maxHosts}, {"sent", "hour", maxCounts}, {"attempts", "hour", maxCounts},
 		} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table.name+" WHERE "+table.at+" < ?", oldest); err != nil {
 				return err
-			}
-			if table.most == 0 {
-				continue
 			}
 			// Those of the same second as the last one to stay are kept, too.
 			_, err := tx.ExecContext(ctx, fmt.Sprintf("DELETE FROM %[1]s WHERE %[2]s < (SELECT %[2]s FROM %[1]s ORDER BY %[2]s DESC LIMIT 1 OFFSET %[3]d)", table.name, table.at, table.most))

@@ -21,7 +21,7 @@ const (
 	byRule   = "rule"   // that found something
 )
 
-// Bounds of the counts of one hour; what comes on top counts as others.
+// Bounds of what is counted until it is kept; what comes on top counts as others.
 const (
 	maxKeys = 5000 // of each dimension
 	others  = "(others)"
