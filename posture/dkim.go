@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/miekg/dns"
-
+	"pratique/posture/lookup"
 	"pratique/signing/records"
 )
 
@@ -105,11 +104,14 @@ func (a *audit) dkimOf(ctx context.Context, k Key) []Finding {
 // whereabouts says where the record may have gone: behind a CNAME, or under a name to
 // which the form of a provider has added the domain once more.
 func (a *audit) whereabouts(ctx context.Context, k Key, f *Finding) {
-	if answer, err := a.dns.Ask(ctx, k.Record, dns.TypeTXT); err == nil && len(answer.Aliases) > 0 {
+	here, answer, err := a.dns.Texts(ctx, k.Record)
+	if err == nil && len(answer.Aliases) > 0 {
 		f.Do = fmt.Sprintf("a CNAME leads to %s: have the record published there, or publish it as it stands here in place of the CNAME", answer.Name)
 	}
 	doubled := k.Record + "." + k.Domain
-	if answer, err := a.dns.Ask(ctx, doubled, dns.TypeTXT); err == nil && len(answer.Records) > 0 {
+	there, _, err := a.dns.Texts(ctx, doubled)
+	wildcard := slices.EqualFunc(here, there, func(a, b lookup.Text) bool { return a.String() == b.String() })
+	if err == nil && len(there) > 0 && !wildcard {
 		f.Do = fmt.Sprintf("there is a record at %s: the domain stands in its name twice, for the form adds it by itself. Enter %s._domainkey", doubled, k.Selector)
 	}
 }

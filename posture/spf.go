@@ -53,7 +53,7 @@ func (a *audit) judgeSPF(ctx context.Context, d *lookup.DNS, s spf.Survey) []Fin
 }
 
 // mendSPF adds the record to publish to those findings that it does away with. It is
-// tried out: what is still wrong with it, or newly so, gets no record.
+// tried out: what is still wrong with it gets no record, and what is newly so is said.
 func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 	before := len(s.Texts) + len(s.Resembling)
 	if !slices.ContainsFunc(found, Finding.bad) {
@@ -66,13 +66,28 @@ func (a *audit) mendSPF(ctx context.Context, s spf.Survey, found []Finding) {
 	}
 	tried := spf.With(ctx, a.dns, s.Domain, mended.Text)
 	after := a.judgeSPF(ctx, tried, spf.Look(ctx, tried, s.Domain))
+	come := newly(found, after)
 	for i, f := range found {
 		stays := slices.ContainsFunc(after, func(other Finding) bool { return other.Code == f.Code && other.Found == f.Found })
 		if f.bad() && !stays {
 			found[i].Publish = []string{txtLine(s.Domain, mended.Text)}
-			found[i].Do = inPlace(f.Do, before, mended.Left)
+			found[i].Do = inPlace(f.Do, before, mended.Left) + come
 		}
 	}
+}
+
+// newly says what is not well after a change, and of another kind than before.
+func newly(before, after []Finding) string {
+	var come []string
+	for _, f := range after {
+		if f.bad() && !slices.ContainsFunc(before, func(old Finding) bool { return old.Code == f.Code }) {
+			come = append(come, f.Found)
+		}
+	}
+	if len(come) == 0 {
+		return ""
+	}
+	return "; what is not well with it: " + strings.Join(come, "; ")
 }
 
 // wantAddress says why no record is printed where it is not known whom it has to permit.

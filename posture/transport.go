@@ -39,7 +39,7 @@ func (a *audit) tlsReports(ctx context.Context, domain string) []Finding {
 }
 
 // reportAddress is an address for reports, in whatever is around it: a URI, or a bare mail address.
-var reportAddress = regexp.MustCompile(`mailto:[^\s,;"'/]+@[^\s,;"']+|https://[^\s,;"']+|[^\s,;"':=/]+@[^\s,;"':=/]+`)
+var reportAddress = regexp.MustCompile(`mailto:[^\s,;"'/!]+@[^\s,;"'!]+|https://[^\s,;"']+|[^\s,;"':=/!]+@[^\s,;"':=/!]+`)
 
 // tlsRecord is the record to publish in place of these texts, with all addresses that they name.
 func tlsRecord(domain string, texts []string) string {
@@ -69,6 +69,8 @@ func reportURIs(list string) string {
 		switch {
 		case err != nil || u.Scheme == "":
 			return fmt.Sprintf("%q is no URI; mailto:… or https://… is wanted", text)
+		case strings.ContainsAny(text, " \t!"): // a list wants commas, and a size is of DMARC's past (RFC 8460 3)
+			return fmt.Sprintf("%q is no URI: spaces and \"!\" have no place in it", text)
 		case u.Scheme == "mailto" && strings.Contains(u.Opaque, "@"):
 		case u.Scheme == "https" && u.Host != "":
 		default:

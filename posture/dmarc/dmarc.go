@@ -63,7 +63,7 @@ func IsRecord(text string) bool {
 // Resembles says why a text that was meant to be a record is none, or returns "".
 func Resembles(text string) string {
 	lower := strings.ToLower(text)
-	trimmed := strings.TrimLeft(lower, " \t\"'“")
+	trimmed := strings.TrimLeft(lower, " \t\"'“\u00a0\u200b\ufeff")
 	switch {
 	case IsRecord(text):
 		return ""

@@ -11,6 +11,10 @@ import (
 // space or a quote, in capitals, or misspelt.
 var begins = regexp.MustCompile(`(?i)(?:^|[;,\s"'“”])(v|p|sp|np|adkim|aspf|t|psd|rua|ruf|fo|pct|rf|ri|rau|ra|policy|pc|aspfs|adkm|dkim|spf)[ \t]*=[ \t]*`)
 
+// copied undoes what copying from a page brings in: spaces that do not break or have no
+// width, the byte order mark, and semicolons as HTML writes them.
+var copied = strings.NewReplacer("\u00a0", " ", "\u200b", "", "\u2060", "", "\ufeff", "", "&#59;", ";", "&semi;", ";")
+
 // Repair returns a record as it was meant: of a text that is one, with what is wrong
 // with it put right, or of one that was meant to be. What can't be told is left out.
 func Repair(text string) string { return repaired(text).String() }
@@ -26,6 +30,7 @@ func repaired(text string) Record {
 			values[name] = before + "," + value
 		}
 	}
+	text = copied.Replace(text)
 	places := begins.FindAllStringSubmatchIndex(text, -1)
 	for i, place := range places {
 		end := len(text)

@@ -19,6 +19,8 @@ func TestRepair(t *testing.T) {
 		`v=DMARC1\; p=reject\; rua=mailto:a@b.test`:                       "v=DMARC1; p=reject; rua=mailto:a@b.test",
 		"v=DMARC1; p=reject; rua=mailto:a@b.test mailto:c@d.test":         "v=DMARC1; p=reject; rua=mailto:a@b.test,mailto:c@d.test",
 		"v=DMARC1; p=reject; rua=mailto: a@b.test; ruf=mailto:<c@d.test>": "v=DMARC1; p=reject; rua=mailto:a@b.test; ruf=mailto:c@d.test",
+		"\ufeffv=DMARC1;\u00a0p=reject;\u200b rua=mailto:a@b.test":        "v=DMARC1; p=reject; rua=mailto:a@b.test",
+		"v=DMARC1&#59; p=quarantine&#59; rua=mailto:a@b.test":             "v=DMARC1; p=quarantine; rua=mailto:a@b.test",
 		"": "v=DMARC1; p=none",
 	} {
 		if got := Repair(text); got != want {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"pratique/posture/lookup"
 )
@@ -273,7 +274,7 @@ func fields(text lookup.Text) []string {
 		joined = joined[:j.at+i] + " " + joined[j.at+i:] // i spaces were put in before it
 	}
 	var all []string
-	for _, field := range glued(strings.FieldsFunc(joined, func(c rune) bool { return strings.ContainsRune(" \t\r\n;\"'“”", c) })) {
+	for _, field := range glued(strings.FieldsFunc(joined, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(invisible+";\"'“”", c) })) {
 		for strings.HasPrefix(strings.ToLower(field), version) {
 			field = field[len(version):]
 		}

@@ -59,6 +59,7 @@ func TestMend(t *testing.T) {
 		{[]lookup.Text{{"V=SPF1 A:mail.test,-ALL"}}, "v=spf1 A:mail.test -all", ""},
 		{[]lookup.Text{{"v=spf1 ip4:192.0.2.25,2001:db8::25,include:ok.test -all"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 include:ok.test -all", ""},
 		{[]lookup.Text{{"v=spf1 ip4: 192.0.2.25 a : mail.test include :ok.test ip4:198.51.100.0 /24 - all"}}, "v=spf1 ip4:192.0.2.25 a:mail.test include:ok.test ip4:198.51.100.0/24 -all", ""},
+		{[]lookup.Text{{"\ufeffv=spf1\u00a0a:mail.test\u00a0include:ok.test\u200b -all"}}, "v=spf1 a:mail.test include:ok.test -all", ""},
 		{[]lookup.Text{{"v=spf1 a: mx:mail.test a:mail.test -all"}}, "v=spf1 a:mail.test -all", "a mx:mail.test"},
 		{[]lookup.Text{{"v=spf1 a:mail.test a:bücher.test -all"}}, "v=spf1 a:mail.test ~all", "a:bücher.test"},
 		{[]lookup.Text{{"v=spf1 redirect=ok.test redirect=mail.test"}}, "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 ~all", "redirect=ok.test redirect=mail.test"},

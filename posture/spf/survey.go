@@ -117,9 +117,13 @@ func (w *walk) none(domain string, path []string, f found) {
 	}
 }
 
+// invisible is what stands unseen in a text that was copied from a page: the byte order
+// mark and spaces without width.
+const invisible = "\ufeff\u200b\u2060"
+
 // resembles says why a text that was meant to be a record is none, or returns "".
 func resembles(text string) string {
-	trimmed := strings.ToLower(strings.TrimLeft(text, " \t\"'“"))
+	trimmed := strings.ToLower(strings.TrimLeft(text, " \t\"'“\u00a0"+invisible))
 	switch {
 	case strings.HasPrefix(trimmed, version) && trimmed != strings.ToLower(text):
 		return "something stands before v=spf1"
