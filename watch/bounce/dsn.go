@@ -159,7 +159,7 @@ func mailbox(field string) string {
 	if before, _, ok := strings.Cut(value, " "); ok && !strings.HasPrefix(value, `"`) {
 		value = before // a comment behind it
 	}
-	return value
+	return strings.TrimRight(value, ";")
 }
 
 // host returns the name of a typed field such as "dns; mx.example.net (192.0.2.1)".

@@ -49,7 +49,7 @@ var answer = anyOf(`^\W*(` + strings.Join([]string{
 	`en vacances`, `fuori (sede|ufficio)`, `ausente`,
 	`read:`, `gelesen:`, `lu ?:`, `not read:`, `deleted:`, `accepted:`, `declined:`, `tentative:`,
 	`please (confirm|verify)`, `confirm your`, `confirmation required`, `verification required`, `challenge`,
-	`quarantine`, `spam (digest|report|quarantine)`, `postfix smtp server: errors`, `.{0,80}awaits moderator approval`,
+	`quarantine`, `spam (digest|report|quarantine)`, `postfix smtp server: errors`, `.{0,80}awaits moderator approval`, `cron <`,
 }, "|") + `)`)
 
 // passedOn is how subjects begin of what a person answered or passed on.
