@@ -175,27 +175,47 @@ type entry struct {
 	program, message, cursor string
 }
 
-// readJournal reads what journalctl --output=json writes.
+// maxEntry bounds an entry, in octets; a longer one is passed over. Anybody on this
+// machine may log one, and would end the following for ever if it could.
+const maxEntry = 16 * maxLine
+
+// readJournal reads what journalctl --output=json writes, to its end.
 func readJournal(r io.Reader, visit func(entry)) error {
-	in := bufio.NewScanner(r)
-	in.Buffer(nil, 16*maxLine)
-	for in.Scan() {
-		var line struct {
-			Program string `json:"SYSLOG_IDENTIFIER"`
-			Message text   `json:"MESSAGE"`
-			Time    string `json:"__REALTIME_TIMESTAMP"` // microseconds
-			Cursor  string `json:"__CURSOR"`
+	in := bufio.NewReaderSize(r, maxLine)
+	var line []byte
+	for {
+		piece, err := in.ReadSlice('\n')
+		if len(line) <= maxEntry {
+			line = append(line, piece...)
 		}
-		if err := json.Unmarshal(in.Bytes(), &line); err != nil {
-			continue // a line that is none of ours
+		switch {
+		case err == nil:
+			if e, ok := parseEntry(line); ok && len(line) <= maxEntry {
+				visit(e)
+			}
+			line = line[:0]
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return err
 		}
-		micros, err := strconv.ParseInt(line.Time, 10, 64)
-		if err != nil {
-			continue
-		}
-		visit(entry{time.UnixMicro(micros), line.Program, string(line.Message), line.Cursor})
 	}
-	return in.Err()
+}
+
+// parseEntry reads one line; it is not ok if that is none of ours.
+func parseEntry(data []byte) (e entry, ok bool) {
+	var line struct {
+		Program string `json:"SYSLOG_IDENTIFIER"`
+		Message text   `json:"MESSAGE"`
+		Time    string `json:"__REALTIME_TIMESTAMP"` // microseconds
+		Cursor  string `json:"__CURSOR"`
+	}
+	if err := json.Unmarshal(data, &line); err != nil {
+		return e, false
+	}
+	micros, err := strconv.ParseInt(line.Time, 10, 64)
+	return entry{time.UnixMicro(micros), line.Program, string(line.Message), line.Cursor}, err == nil
 }
 
 // text is a field of the journal: a string, or its octets as numbers if it is no UTF-8.

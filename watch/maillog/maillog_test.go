@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -461,4 +462,17 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// An entry that is longer than any, which everybody may write, is passed over, and no
+// reason to end: it would be the next one again.
+func TestJournaldLongEntry(t *testing.T) {
+	line := func(message string) string {
+		return fmt.Sprintf(`{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1795872692000000","SYSLOG_IDENTIFIER":"postfix/smtp","MESSAGE":%q}`, message) + "\n"
+	}
+	var got []string
+	err := readJournal(strings.NewReader(line("one")+line(strings.Repeat("x", 2*maxEntry))+"no json\n"+line("two")), func(e entry) { got = append(got, e.message) })
+	if err != nil || !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("%v, %.100q", err, got)
+	}
 }
