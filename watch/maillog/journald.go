@@ -120,10 +120,12 @@ func (j *Journald) collect(entries <-chan entry, batch func([]Delivery, Position
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	var found []Delivery
+	begun := j.pos.Cursor != ""
 	flush := func() {
-		if len(found) > 0 {
+		// Where it begins is kept, too: the lines of a first pause are not the past.
+		if len(found) > 0 || !begun && j.pos.Cursor != "" {
 			batch(found, j.pos)
-			found = nil
+			found, begun = nil, true
 		}
 	}
 	defer flush()

@@ -425,6 +425,19 @@ func TestJournald(t *testing.T) {
 	}
 }
 
+// Where it begins is kept also if no delivery was logged yet.
+func TestJournaldBegins(t *testing.T) {
+	j := NewJournald("", Position{})
+	entries := make(chan entry, 2)
+	entries <- entry{program: "postfix/smtpd", message: "connect from x", cursor: "c1"}
+	close(entries)
+	var kept []Position
+	j.collect(entries, func(found []Delivery, pos Position) { kept = append(kept, pos) }, func() {})
+	if !slices.Equal(kept, []Position{{Cursor: "c1"}}) {
+		t.Errorf("kept %v", kept)
+	}
+}
+
 // A journalctl that is missing is looked for again, and what it complains about is told.
 func TestJournaldIsLookedForAgain(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "journalctl")
