@@ -141,6 +141,6 @@ func (s *Store) fits(sent *Sent, a about) bool {
 		})
 	}
 	return sent.Partial || slices.ContainsFunc(sent.Domains, func(domain string) bool {
-		return strings.EqualFold(domain, a.domain) || a.finalName != "" && strings.EqualFold(domain, a.finalName)
+		return sameDomain(domain, a.domain) || a.finalName != "" && sameDomain(domain, a.finalName)
 	})
 }

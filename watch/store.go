@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
 	"pratique/state"
 )
 
@@ -139,9 +137,7 @@ func (s *Store) hash(address string) []byte {
 		return []byte{}
 	}
 	if local, domain, ok := cutLast(address, "@"); ok {
-		if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
-			address = local + "@" + ascii
-		}
+		address = local + "@" + toASCII(domain)
 	}
 	h := hmac.New(sha256.New, s.key)
 	h.Write([]byte(strings.ToLower(address)))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -104,7 +103,7 @@ func (s *Store) ReleaseDomain(ctx context.Context, domain string, within time.Du
 	}
 	err = state.Transact(ctx, s.db, func(tx *sql.Tx) error {
 		for _, r := range all {
-			if domain != "" && !strings.EqualFold(r.Domain, domain) {
+			if domain != "" && !sameDomain(r.Domain, domain) {
 				continue
 			}
 			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO released (recipient, at) VALUES (?, ?)", r.hash, s.now().Unix()); err != nil {

@@ -154,7 +154,7 @@ func TestWhoIsSuppressed(t *testing.T) {
 		}},
 	} {
 		f := newFixture(t)
-		f.leftTo(Sent{QueueID: "AAAAAA1111", MessageID: "m1@example.org", Sender: "news@example.org", Domains: []string{"example.net", "xn--bcher-kva.example"},
+		f.leftTo(Sent{QueueID: "AAAAAA1111", MessageID: "m1@example.org", Sender: "news@example.org", Domains: []string{"example.net", "bücher.example"},
 			Addresses: c.journal}, c.sentTo...)
 		c.happens(f)
 		var gone Gone

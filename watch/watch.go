@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"pratique/watch/reason"
 )
 
@@ -92,6 +94,24 @@ func domainOf(address string) string {
 func hostName(name string) string {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	return name[:min(len(name), maxDomain)]
+}
+
+// sameDomain reports whether two domains are one, in any case, and in either form of an
+// internationalized one (RFC 5890 2.3.2.1).
+func sameDomain(a, b string) bool {
+	return strings.EqualFold(a, b) || strings.EqualFold(toASCII(a), toASCII(b))
+}
+
+// toASCII returns a domain with its internationalized labels as they are looked up; what
+// is none stays.
+func toASCII(domain string) string {
+	if strings.IndexFunc(domain, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return domain
+	}
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		return ascii
+	}
+	return domain
 }
 
 // Bounds of texts that others chose.
