@@ -56,11 +56,10 @@ func dialAddress(address string) (network, target string) {
 	if kind == "unix" || kind == "local" {
 		return "unix", rest
 	}
-	host, port, err := net.SplitHostPort(rest)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		rest = net.JoinHostPort("localhost", port)
+	if port, host, ok := strings.Cut(rest, "@"); ok { // as sendmail writes it
+		rest = net.JoinHostPort(strings.Trim(host, "[]"), port)
 	}
-	return "tcp", rest
+	return "tcp", reachable(rest)
 }
 
 // contextDialer ends a dial when the context does.
