@@ -62,7 +62,7 @@ func askFigures(path, url string) (munin.Figures, error) {
 		if cfg.HTTP == "" {
 			return nil, errors.New("the daemon serves no metrics: the key http is empty")
 		}
-		url, token = "http://"+cfg.HTTP+"/metrics", cfg.Dashboard.Token
+		url, token = "http://"+reachable(cfg.HTTP)+"/metrics", cfg.Dashboard.Token
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), muninPatience)
 	defer cancel()
@@ -78,7 +78,11 @@ func askFigures(path, url string) (munin.Figures, error) {
 		return nil, hint(err, "does the daemon run, with this address in the key http?")
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return nil, hint(fmt.Errorf("ask %s: %s", url, answer.Status), "set token under [dashboard]; with env.url, munin-node hands over env.token")
+	default:
 		return nil, fmt.Errorf("ask %s: %s", url, answer.Status)
 	}
 	return munin.Read(answer.Body)
