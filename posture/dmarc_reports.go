@@ -14,11 +14,20 @@ func (c *covered) reports(ctx context.Context, r dmarc.Record) {
 		c.add("dmarc_no_reports", Info, "no valid rua=: nobody reports to you", "you do not learn which of your mail fails, nor who forges it",
 			"add an address for aggregate reports, of a mailbox that is there", c.line(c.home(), c.mended(ctx, r)))
 	}
-	for _, report := range r.RUA {
-		c.reportTo(ctx, "rua", report)
+	c.reportsTo(ctx, "rua", r.RUA)
+	c.reportsTo(ctx, "ruf", r.RUF)
+}
+
+// mostReports bounds the addresses of a tag that are looked at.
+const mostReports = 10
+
+func (c *covered) reportsTo(ctx context.Context, tag string, all []dmarc.Report) {
+	if len(all) > mostReports {
+		c.add("dmarc_many_addresses", Info, fmt.Sprintf("%s= has %d addresses, of which the first %d are looked at here", tag, len(all), mostReports),
+			"receivers may pass over all but the first two (RFC 7489 6.2)", "leave two of them, at most")
 	}
-	for _, report := range r.RUF {
-		c.reportTo(ctx, "ruf", report)
+	for _, report := range all[:min(mostReports, len(all))] {
+		c.reportTo(ctx, tag, report)
 	}
 }
 

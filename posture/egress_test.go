@@ -3,8 +3,11 @@ package posture
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"pratique/posture/lookup/lookuptest"
 )
 
 func TestPublic(t *testing.T) {
@@ -67,5 +70,21 @@ func TestDomainName(t *testing.T) {
 	o := Options{Envelopes: []Envelope{{From: "München.example.", Domain: "Bounces.München.example"}}}
 	if got := o.EnvelopeOf("xn--mnchen-3ya.example"); got != "bounces.xn--mnchen-3ya.example" {
 		t.Error(got)
+	}
+}
+
+// TestPrivate: no private address is to be published, whatever its names are, nor is
+// anything of it found well or not well.
+func TestPrivate(t *testing.T) {
+	z := lookuptest.New(t, sound+"5.0.0.10.in-addr.arpa. PTR inside.test.\ninside.test. A 10.0.0.6\nbare.test. TXT \"v=spf1 -all\"\n")
+	env := asking("127.0.0.1:1")
+	env.Resolver = z
+	for _, helo := range []string{"mail.test", "inside.test", "gone.test", "bare.test"} {
+		r := Run(t.Context(), env, Subject{Hostname: helo, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.5")}})
+		for _, f := range only(r.Findings, "ptr helo") {
+			if strings.Contains(strings.Join(f.Publish, "\n"), "10.0.0.5") || f.Topic == "ptr" && f.Status != Unknown {
+				t.Errorf("%s: %+v", helo, f)
+			}
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (a *audit) heloOf(ctx context.Context) []Finding {
 		strings.HasSuffix(a.Hostname, ".local") || strings.ContainsAny(a.Hostname, "_[]"):
 		f := about("helo_not_public", Fail, fmt.Sprintf("the HELO name (%s) is no name of the public DNS", a.HostnameSource))
 		f.Means = "receivers refuse a HELO that is no full host name (Postfix: reject_non_fqdn_helo_hostname)"
-		f.Do = "set a full name that leads to the sending address: postconf -e 'smtp_helo_name = mail.example.org'"
+		f.Do = "set a full name that leads to the sending address (Postfix: myhostname or smtp_helo_name)"
 		return []Finding{f}
 	}
 	addrs, err := a.dns.AllAddresses(ctx, a.Hostname)
@@ -50,7 +50,7 @@ func (a *audit) heloOf(ctx context.Context) []Finding {
 		f := about("helo_unresolvable", Fail, fmt.Sprintf("the HELO name (%s) has no address", a.HostnameSource))
 		f.Means = "receivers refuse a HELO that leads nowhere (Postfix: reject_unknown_helo_hostname)"
 		f.Do = "publish its address, or set smtp_helo_name to a name that has one"
-		for _, addr := range a.Addresses {
+		for _, addr := range a.public() {
 			f.Publish = append(f.Publish, addressLine(a.Hostname, addr))
 		}
 		return []Finding{f}

@@ -23,17 +23,14 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 	about := func(code string, s Status, text string) Finding {
 		return Finding{Topic: "ptr", Subject: addr.String(), Code: code, Status: s, Found: text}
 	}
+	if !public(addr) { // what its name is, and where that leads, is nobody's business outside
+		f := about("private_address", Unknown, "receivers do not see this address, but another one: that of the router before it, which is not looked at")
+		f.Do = `name that one in the configuration: egress = ["192.0.2.25"]`
+		return []Finding{f}
+	}
 	names, answer, err := a.dns.Names(ctx, addr)
 	if err != nil {
 		return []Finding{about("ptr_unknown", Unknown, err.Error())}
-	}
-	var found []Finding
-	if !public(addr) {
-		f := about("private_address", Unknown, "receivers do not see this address, but another one: that of the router before it, which is not looked at")
-		f.Do = `name that one in the configuration: egress = ["192.0.2.25"]`
-		if found = append(found, f); len(names) == 0 {
-			return found
-		}
 	}
 	// Where the provider's CNAME leads, if there is one (RFC 2317).
 	line := func(name string) []string {
@@ -47,10 +44,9 @@ func (a *audit) reverseOf(ctx context.Context, addr netip.Addr) []Finding {
 		f.Means = "Gmail (550 5.7.25), Yahoo, Microsoft, Apple and many others refuse mail from such an address"
 		f.Do = "have whoever gave you the address (provider, hoster) set its PTR record"
 		f.Publish = line(a.Hostname)
-		return append(found, f)
+		return []Finding{f}
 	}
-	confirmed, others := a.confirm(ctx, addr, names)
-	found = append(found, others...)
+	confirmed, found := a.confirm(ctx, addr, names)
 	if len(names) > 1 {
 		f := about("several_ptr", Warn, fmt.Sprintf("the address has %d names: %s", len(names), strings.Join(names, ", ")))
 		f.Means = "receivers look at any one of them, or at none"

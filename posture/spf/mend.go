@@ -255,6 +255,9 @@ func addressesOf(ctx context.Context, d *lookup.DNS, mechanism, target string) (
 		return d.AllAddresses(ctx, target)
 	}
 	exchangers, err := d.Exchangers(ctx, target)
+	if len(exchangers) > mostFlat {
+		return nil, fmt.Errorf("%s has %d MX records", target, len(exchangers))
+	}
 	var all []netip.Addr
 	for _, mx := range exchangers {
 		addrs, addrErr := d.AllAddresses(ctx, mx.Mx)
