@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"pratique/signing"
@@ -69,8 +70,9 @@ type feeder struct {
 	options        watch.Options // of the last round
 	said           string        // the failure that was said last
 
-	following string // the log that is followed
-	unfollow  func()
+	following  string // the log that is followed
+	unfollow   func()
+	logFailing atomic.Bool // it can't be read, or what it says can't be kept
 }
 
 func (f *feeder) close() {
@@ -94,7 +96,7 @@ func (f *feeder) round(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	f.metrics.FeedbackFailing(err != nil)
+	f.metrics.FeedbackFailing(err != nil || f.logFailing.Load())
 	text := ""
 	if err != nil {
 		text = err.Error()

@@ -17,6 +17,7 @@ func (f *feeder) follow(o watch.Options) {
 	if f.unfollow != nil {
 		f.unfollow()
 		f.unfollow = nil
+		f.logFailing.Store(false)
 	}
 	f.following = o.Log
 	if o.Log == "" {
@@ -67,6 +68,7 @@ func (l *logFollower) run(ctx context.Context, o watch.Options) {
 
 // failed says what hinders reading, once, and that it works; nil is no failure.
 func (l *logFollower) failed(err error) {
+	l.logFailing.Store(err != nil)
 	text := ""
 	if err != nil {
 		text = err.Error()
