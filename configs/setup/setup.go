@@ -4,6 +4,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -88,11 +89,12 @@ func WriteConfig(path string, text []byte) error {
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	if _, err = f.Write(text); err != nil {
-		f.Close()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(path) // half of one would be taken for one by the next setup
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	return f.Close()
+	return nil
 }
 
 // Owner is who the daemon runs as; nil: whoever runs the setup.

@@ -2,6 +2,7 @@ package mta
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -81,16 +82,34 @@ func filterNames(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
 }
 
-// line is what an mc file has to say.
+// line is what an mc file has to say: of the filter that is there under its name and
+// address, else of one that is called pratique.
 func (s *Sendmail) line(ours Ours) string {
-	where := "inet:8891@127.0.0.1"
-	for _, l := range ours.Listen {
+	name, socket := "pratique", socketFor(ours.Listen)
+	if mine := s.ours(ours); mine != nil {
+		name, socket = mine.name, mine.equates["S"]
+	}
+	return fmt.Sprintf("in sendmail.mc: INPUT_MAIL_FILTER(`%s', `S=%s, F=T, T=C:30s;S:30s;R:2m;E:5m')dnl", name, socket)
+}
+
+// socketFor is an address of the milter in sendmail's words: port@host.
+func socketFor(listen []string) string {
+	for _, l := range listen {
 		if strings.HasPrefix(l, "unix:") {
-			where = l
-			break
+			return l
 		}
 	}
-	return fmt.Sprintf("in sendmail.mc: INPUT_MAIL_FILTER(`pratique', `S=%s, F=T, T=C:30s;S:30s;R:2m;E:5m')dnl", where)
+	for _, l := range listen {
+		kind, rest, _ := strings.Cut(l, ":")
+		_, reached, _ := strings.Cut(connectable(inet(rest)), ":")
+		if host, port, err := net.SplitHostPort(reached); err == nil && strings.HasPrefix(kind, "inet") {
+			if strings.Contains(host, ":") {
+				return "inet6:" + port + "@" + host
+			}
+			return "inet:" + port + "@" + host
+		}
+	}
+	return "inet:8891@127.0.0.1"
 }
 
 const makeAnew = "then make sendmail.cf anew and restart sendmail"

@@ -91,3 +91,24 @@ func TestLineLimitOfMailers(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// TestSocketFor: what is to be pasted names where the milter listens.
+func TestSocketFor(t *testing.T) {
+	for want, listen := range map[string][]string{
+		"inet:9999@127.0.0.1":     {"inet:127.0.0.1:9999"},
+		"inet:9998@127.0.0.1":     {"inet:0.0.0.0:9998"},
+		"inet:9997@10.1.2.3":      {"inet:10.1.2.3:9997"},
+		"inet6:9996@::1":          {"inet:[::1]:9996"},
+		"unix:/run/p/milter.sock": {"inet:127.0.0.1:9999", "unix:/run/p/milter.sock"},
+		"inet:8891@127.0.0.1":     nil,
+	} {
+		if got := socketFor(listen); got != want {
+			t.Errorf("%v: %s, want %s", listen, got, want)
+		}
+	}
+	s := ParseSendmail([]byte("INPUT_MAIL_FILTER(`signer', `S=inet:9999@localhost')dnl\n"))
+	r := s.Judge(Ours{Listen: []string{"inet:127.0.0.1:9999"}, LineLimit: 990})
+	if f := r.Findings[0]; f.Status != Fail || !strings.Contains(strings.Join(f.Fix, " "), "(`signer', `S=inet:9999@localhost, F=T,") {
+		t.Errorf("%+v", f)
+	}
+}
