@@ -31,6 +31,10 @@ func (s *Store) save() {
 }
 
 func (s *Store) saveChanges(ctx context.Context) error {
+	if s.file != nil && s.file.gone() {
+		s.log.Warn("rates: the file of the counts was removed; it is made anew from memory", "file", s.path, "error", s.file.close())
+		s.file = nil
+	}
 	if s.file == nil {
 		if err := s.reopen(ctx); err != nil {
 			return err
@@ -50,7 +54,7 @@ func (s *Store) saveChanges(ctx context.Context) error {
 	return err
 }
 
-// reopen opens the file, which could not be opened or written before. What is in
+// reopen opens the file, which could not be opened or written before, or was removed. What is in
 // memory takes the place of what it has.
 func (s *Store) reopen(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, dirMode); err != nil {

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
 
 	"pratique/state"
 )
@@ -144,6 +146,13 @@ func (f *file) write(ctx context.Context, replace bool, ahead int64, rows iter.S
 	}
 	f.rows = written
 	return nil
+}
+
+// gone reports whether somebody has removed the file: what is written into it now would
+// end with this process.
+func (f *file) gone() bool {
+	_, err := os.Stat(f.path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (f *file) close() error {

@@ -294,6 +294,37 @@ func TestADamagedFileIsReplacedWhileInUse(t *testing.T) {
 	wantText(t, log.String(), "set aside")
 }
 
+// TestARemovedFileIsMadeAnew removes the state folder while it is in use: what is written
+// into a file that has no name is kept by nobody.
+func TestARemovedFileIsMadeAnew(t *testing.T) {
+	clock, dir := newClock(), filepath.Join(t.TempDir(), "state")
+	var log logBuffer
+	store, err := open(context.Background(), dir, clock.Now, log.logger(), kindMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRates(t, store)
+	send(r, newMessage("x@one.example"))
+	store.save()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	send(r, newMessage("x@one.example"))
+	store.save()
+	if err := store.Health(); err != nil {
+		t.Error(err)
+	}
+	wantText(t, log.String(), "level=WARN", "was removed", store.path)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store = openStore(t, dir, clock)
+	defer store.Close()
+	if got := store.report(t).row("recipient_domain", "one.example").Hour.Messages; got != 2 {
+		t.Errorf("%d of 2 messages are known after a restart", got)
+	}
+}
+
 func TestALockedFileLosesNothing(t *testing.T) {
 	clock := newClock()
 	var log logBuffer
