@@ -79,6 +79,9 @@ func (a *audit) heloMatches(ctx context.Context, addrs []netip.Addr, err error, 
 		f.Publish = lines
 		return []Finding{f}
 	}
+	if len(a.Addresses) > 0 && len(a.public()) == 0 {
+		return []Finding{about("helo_unknown", Unknown, fmt.Sprintf("the HELO name (%s) leads to %s; whether mail leaves from there is not known: the sending addresses are private", a.HostnameSource, join(addrs)))}
+	}
 	found := []Finding{about("helo_ok", OK, fmt.Sprintf("the HELO name (%s) leads to %s", a.HostnameSource, join(addrs)))}
 	for _, addr := range a.Addresses {
 		if names, _, err := a.dns.Names(ctx, addr); err == nil && len(names) > 0 && !slices.Contains(names, strings.ToLower(a.Hostname)) {

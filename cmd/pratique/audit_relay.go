@@ -119,6 +119,7 @@ func printRelay(w io.Writer, r relay.Result) error {
 			fmt.Fprintln(w, "But it was asked from this machine, which it may trust (Postfix: mynetworks): ask again from elsewhere, or with --from.")
 		} else {
 			fmt.Fprintln(w, "Postfix: smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination")
+			fmt.Fprintln(w, "Where that is so already, mynetworks or relay_domains is too wide: pratique audit mta, on that host, tells.")
 		}
 	case exitFindings:
 		if r.Trouble != "" {
