@@ -51,7 +51,7 @@ func (s *Store) Ingest(ctx context.Context, journal Journal, message []byte) (Re
 	c := s.understand(message)
 	result := Result{Form: c.form, Events: len(c.events), Problem: c.problem}
 	rows := make([]row, len(c.events))
-	journal = onceEach(journal)
+	journal = onceEach(journal, maxLookups)
 	for i, e := range c.events {
 		var err error
 		if rows[i], err = s.prepare(ctx, journal, e); err != nil {

@@ -38,6 +38,7 @@ func (s *Store) Position(ctx context.Context, log string) (maillog.Position, err
 // crash nothing counts twice and nothing is missing.
 func (s *Store) Deliveries(ctx context.Context, journal Journal, log string, found []maillog.Delivery, pos maillog.Position) error {
 	rows := make([]row, len(found))
+	journal = onceEach(journal, len(found)) // a line names one message, and many may name the same
 	for i, d := range found {
 		if d.Status == maillog.Sent || d.Status == maillog.Expired {
 			continue

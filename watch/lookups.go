@@ -7,10 +7,11 @@ import "context"
 // complaints into one message. What is not looked up is unverified, and tried again.
 const maxLookups = 200
 
-// lookups asks a journal, for all events of one message, once for each thing, and not for
-// too many. It is used by one goroutine.
+// lookups asks a journal, for all events of one message or of some lines of a log, once
+// for each thing, and not for too many. It is used by one goroutine.
 type lookups struct {
 	journal Journal
+	limit   int
 	known   map[lookup][]Sent
 }
 
@@ -20,12 +21,13 @@ type lookup struct {
 	most           int
 }
 
-// onceEach returns a journal that remembers its answers; nil if there is none.
-func onceEach(journal Journal) Journal {
+// onceEach returns a journal that remembers its answers, and gives so many at most; nil if
+// there is none.
+func onceEach(journal Journal, limit int) Journal {
 	if journal == nil {
 		return nil
 	}
-	return &lookups{journal, map[lookup][]Sent{}}
+	return &lookups{journal, limit, map[lookup][]Sent{}}
 }
 
 // ByID finds by queue id or Message-ID.
@@ -40,7 +42,7 @@ func (l *lookups) BySender(ctx context.Context, sender, to string, most int) ([]
 
 func (l *lookups) once(what lookup, ask func() ([]Sent, error)) ([]Sent, error) {
 	found, ok := l.known[what]
-	if ok || len(l.known) >= maxLookups {
+	if ok || len(l.known) >= l.limit {
 		return found, nil
 	}
 	found, err := ask()

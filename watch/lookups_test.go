@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"pratique/watch/maillog"
 )
 
 // countingJournal counts what it is asked.
@@ -60,5 +62,20 @@ func TestFewLookups(t *testing.T) {
 		if r.Events < 800 || r.Certain != c.certain || journal.asked > c.most {
 			t.Errorf("%s: %d look-ups for %+v", name, journal.asked, r)
 		}
+	}
+}
+
+// A message that is deferred for all of its recipients is looked up once.
+func TestFewLookupsOfTheLog(t *testing.T) {
+	f := newFixture(t)
+	f.left(Sent{QueueID: "AAAAAA1111", Sender: "news@example.org", Domains: []string{"example.net"}})
+	var found []maillog.Delivery
+	for i := range 100 {
+		found = append(found, maillog.Delivery{At: f.clock, QueueID: "AAAAAA1111", Recipient: fmt.Sprintf("u%d@example.net", i), Status: maillog.Deferred, Code: "4.4.1"})
+	}
+	journal := &countingJournal{fakeJournal: f.journal}
+	f.check(f.Deliveries(t.Context(), journal, "log", found, maillog.Position{}))
+	if n := f.report().Bounces.Deferred; n != 100 || journal.asked != 1 {
+		t.Errorf("%d are deferred, after %d look-ups", n, journal.asked)
 	}
 }
