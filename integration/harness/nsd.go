@@ -84,34 +84,39 @@ func (n *NSD) start(ctx context.Context, program string, o NSDOptions) error {
 	if err := writeFiles(n.dir, map[string]string{"nsd.conf": n.config(o), "nsd.log": ""}); err != nil {
 		return err
 	}
-	process, err := startProcess(exec.Command(program, "-d", "-c", config), log)
+	n.addr = net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+	var err error
+	n.Process, err = startDNS(ctx, exec.Command(program, "-d", "-c", config), log, n.addr, "nsd started")
+	return err
+}
+
+// startDNS starts a DNS server and waits until this very server, not another one at its
+// port, says that it has started, and takes connections.
+func startDNS(ctx context.Context, cmd *exec.Cmd, log, addr, says string) (*Process, error) {
+	process, err := startProcess(cmd, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.Process, n.addr = process, net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
-	err = process.untilReady(ctx, func() error { return n.serves(ctx) })
+	err = process.untilReady(ctx, func() error {
+		if strings.Contains(process.Log(), "in use") {
+			return errPortTaken
+		}
+		if !strings.Contains(process.Log(), says) {
+			return fmt.Errorf("%s does not say that it has started", filepath.Base(cmd.Path))
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
 	if err != nil {
 		if strings.Contains(process.Log(), "in use") {
 			err = errPortTaken
 		}
-		return errors.Join(err, process.Close())
+		return nil, errors.Join(err, process.Close())
 	}
-	return nil
-}
-
-// serves holds that this very server, not another one at its port, has started.
-func (n *NSD) serves(ctx context.Context) error {
-	if strings.Contains(n.Log(), "in use") {
-		return errPortTaken
-	}
-	if !strings.Contains(n.Log(), "nsd started") {
-		return errors.New("nsd does not say that it has started")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", n.addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
+	return process, nil
 }
 
 // config keeps everything in the folder and the user as it is. Response rate

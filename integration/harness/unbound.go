@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os/exec"
@@ -45,34 +44,10 @@ func (u *Unbound) start(ctx context.Context, program, dir string, port int, o Un
 	if err := writeFiles(dir, map[string]string{"unbound.conf": unboundConfig(dir, port, o), "unbound.log": ""}); err != nil {
 		return err
 	}
-	process, err := startProcess(exec.Command(program, "-d", "-p", "-c", config), log)
-	if err != nil {
-		return err
-	}
-	u.Process, u.addr = process, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	err = process.untilReady(ctx, func() error { return u.answers(ctx) })
-	if err != nil {
-		if strings.Contains(process.Log(), "in use") {
-			err = errPortTaken
-		}
-		return errors.Join(err, process.Close())
-	}
-	return nil
-}
-
-// answers holds that this very server has started.
-func (u *Unbound) answers(ctx context.Context) error {
-	if strings.Contains(u.Log(), "in use") {
-		return errPortTaken
-	}
-	if !strings.Contains(u.Log(), "start of service") {
-		return errors.New("unbound does not say that it has started")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
+	u.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	var err error
+	u.Process, err = startDNS(ctx, exec.Command(program, "-d", "-p", "-c", config), log, u.addr, "start of service")
+	return err
 }
 
 // unboundConfig keeps everything in the folder. Reserved zones such as test are as any
