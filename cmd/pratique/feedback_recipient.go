@@ -112,7 +112,11 @@ func feedbackSuppressed(e *env, args []string) (int, error) {
 		return 0, err
 	}
 	if cfg.Watch.Suppress == 0 {
-		fmt.Fprintln(e.stdout, "no recipient is refused: watch.suppress is \"0s\"")
+		none := "no recipient is refused: watch.suppress is \"0s\""
+		if *asJSON {
+			none = "[]"
+		}
+		fmt.Fprintln(e.stdout, none)
 		return exitClean, nil
 	}
 	ctx := context.Background()
