@@ -17,11 +17,11 @@ import (
 	"pratique/scanning/clamdtest"
 )
 
-// What a registry would have: Debian, made by debootstrap, and the Go of this machine.
+// What a registry would have: Debian, made by debootstrap, and the Go of this machine. A
+// short name, as the Dockerfiles have it, is looked for here first.
 const (
-	debianImage = "docker.io/library/debian:bookworm-slim"
-	goImage     = "docker.io/library/golang:1.26-bookworm"
-	mirror      = "http://deb.debian.org/debian"
+	debianImage = "localhost/debian:bookworm-slim"
+	goImage     = "localhost/golang:1.26-bookworm"
 )
 
 const (
@@ -122,7 +122,7 @@ func newStack(t *testing.T) *stack {
 func (s *stack) makeBaseImages() {
 	if !s.works("podman", "image", "exists", debianImage) {
 		dir := filepath.Join(s.TempDir(), "debian")
-		s.run("debootstrap", "--variant=minbase", "bookworm", dir, mirror)
+		s.run("debootstrap", "--variant=minbase", "bookworm", dir)
 		s.run("sh", "-c", fmt.Sprintf("tar -C %q -c . | podman import --change 'CMD=[\"bash\"]' - %s", dir, debianImage))
 	}
 	if !s.works("podman", "image", "exists", goImage) {
